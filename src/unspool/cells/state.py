@@ -1,0 +1,63 @@
+"""State is a value: a tensor, or a tuple or dict of values, every tensor with one row per sequence.
+
+These few functions are all that the rest of unspool needs to take a state apart and put it together again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor
+
+Tree: TypeAlias = Any
+"""A tensor, None, or a tuple, list or dict of trees."""
+
+
+def map_tensors(function: Callable[..., Tensor], tree: Tree, *others: Tree) -> Tree:
+    """Apply `function` to each tensor of `tree` (and to its counterparts in `others`), keeping the structure.
+
+    >>> map_tensors(lambda h: h + 1, (torch.zeros(2), {"memory": torch.ones(1)}))
+    (tensor([1., 1.]), {'memory': tensor([2.])})
+    """
+    if tree is None:
+        return None
+    if isinstance(tree, Tensor):
+        return function(tree, *others)
+    if isinstance(tree, dict):
+        return {key: map_tensors(function, tree[key], *(other[key] for other in others)) for key in tree}
+    if isinstance(tree, (tuple, list)):
+        return tuple(map_tensors(function, *parts) for parts in zip(tree, *others, strict=True))
+    raise TypeError(
+        f"a state or context may hold tensors, tuples, dicts and None, but holds {type(tree).__name__}; "
+        "turn the value into a tensor with one row per sequence, or keep it as an attribute of the cell"
+    )
+
+
+def tensors(tree: Tree) -> Iterator[Tensor]:
+    """The tensors of `tree`, left to right."""
+    if isinstance(tree, Tensor):
+        yield tree
+    elif isinstance(tree, dict):
+        for value in tree.values():
+            yield from tensors(value)
+    elif isinstance(tree, (tuple, list)):
+        for value in tree:
+            yield from tensors(value)
+
+
+def select_rows(tree: Tree, rows: Tensor) -> Tree:
+    """The rows `rows` (int64 `[R]`) of every tensor: reorders, repeats or drops sequences."""
+    return map_tensors(lambda value: value.index_select(0, rows.to(value.device)), tree)
+
+
+def cat_rows(trees: list[Tree]) -> Tree:
+    """Join states of several batches into the state of one batch; the inverse of `split_rows`."""
+    return map_tensors(lambda *parts: torch.cat(parts), *trees)
+
+
+def split_rows(tree: Tree, sizes: list[int]) -> list[Tree]:
+    """Split the state of one batch into states of `sizes[i]` rows each."""
+    bounds = [sum(sizes[:i]) for i in range(len(sizes) + 1)]
+    return [map_tensors(lambda v, a=a, b=b: v[a:b], tree) for a, b in zip(bounds, bounds[1:], strict=False)]

@@ -1,0 +1,1 @@
+"""Data: text, and the generated defaults that need no download."""

@@ -1,0 +1,168 @@
+"""Batches of nearly equal length, measured in symbols, in an order that depends on (seed, epoch, position) only."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unspool.data.corpus import ParallelCorpus
+from unspool.data.symbols import END, PAD, START
+from unspool.data.tokenizer import Tokenizer
+from unspool.errors import DataError
+
+POOL = 100
+"""Batches in a pool: within it, pairs are sorted by length. Larger wastes less padding, smaller mixes better."""
+
+IN_MEMORY = 50_000_000
+"""Symbols up to which a corpus is kept as ids in memory (4 bytes each); a larger one is encoded when read."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows of ids, padded with 0.
+
+    `source` `[B, S]`: the source's symbols and the end symbol. `target` `[B, T]`: start symbol, the target's symbols,
+    end symbol. `source_lengths`, `target_lengths` `[B]`: valid steps of each row.
+    """
+
+    source: Tensor
+    source_lengths: Tensor
+    target: Tensor
+    target_lengths: Tensor
+
+    def to(self, device: torch.device | str) -> Batch:
+        return Batch(*(value.to(device) for value in (self.source, self.source_lengths, self.target, self.target_lengths)))
+
+
+def pad(rows: list[np.ndarray]) -> tuple[Tensor, Tensor]:
+    """Rows of ids as one tensor `[B, longest]`, padded with 0, and their lengths `[B]`."""
+    lengths = np.asarray([len(row) for row in rows], dtype=np.int64)
+    padded = np.full((len(rows), int(lengths.max(initial=0))), PAD, dtype=np.int64)
+    for row, ids in zip(padded, rows, strict=True):
+        row[: len(ids)] = ids
+    return torch.from_numpy(padded), torch.from_numpy(lengths)
+
+
+def encode_source(tokenizer: Tokenizer, text: str) -> np.ndarray:
+    """Ids of a source text as a model reads it: the end symbol last, so that no row is empty."""
+    return np.asarray([*tokenizer.encode(text), END], dtype=np.int32)
+
+
+def encode_target(tokenizer: Tokenizer, text: str) -> np.ndarray:
+    """Ids of a target text, start symbol first and end symbol last."""
+    return np.asarray([START, *tokenizer.encode(text), END], dtype=np.int32)
+
+
+class Batches:
+    """All batches of a corpus, epoch after epoch.
+
+    Pairs with an empty side, and pairs with more than `max_length` symbols on a side, are left out; their numbers
+    are in `skipped_empty` and `skipped_long`, and said in a warning.
+
+    Args:
+        corpus: pairs of text.
+        source_tokenizer, target_tokenizer: how text becomes ids.
+        max_tokens: largest size of a batch, rows × symbols of its longest side, padding included (a single pair may
+            exceed it).
+        max_length: symbols a side.
+        seed: of the order.
+
+    Raises:
+        DataError: no pair is left.
+    """
+
+    def __init__(
+        self, corpus: ParallelCorpus, source_tokenizer: Tokenizer, target_tokenizer: Tokenizer, *,
+        max_tokens: int, max_length: int = 500, seed: int = 0,
+    ) -> None:  # fmt: skip
+        self._corpus, self._tokenizers = corpus, (source_tokenizer, target_tokenizer)
+        self.max_tokens, self.max_length, self.seed = max_tokens, max_length, seed
+        self._plans: tuple[int, list[np.ndarray]] | None = None
+        self._ids: list[tuple[np.ndarray, np.ndarray]] | None = []
+        lengths = np.asarray([self._measure(pair) for pair in corpus], dtype=np.int32).reshape(-1, 2)
+        empty = (lengths == 0).any(1)
+        long = (lengths > max_length).any(1) & ~empty
+        self.skipped_empty, self.skipped_long = int(empty.sum()), int(long.sum())
+        self._kept = np.flatnonzero(~(empty | long))
+        self._lengths = lengths[self._kept] + 2
+        self._warn(len(lengths))
+
+    def _measure(self, pair: tuple[str, str]) -> tuple[int, int]:
+        source, target = self._encode(pair)
+        if self._ids is not None:
+            self._ids.append((source, target))
+            self._memory = getattr(self, "_memory", 0) + len(source) + len(target)
+            if self._memory > IN_MEMORY:
+                self._ids = None
+        return (len(source) - 1 if pair[0].strip() else 0), (len(target) - 2 if pair[1].strip() else 0)
+
+    def _encode(self, pair: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:
+        return encode_source(self._tokenizers[0], pair[0]), encode_target(self._tokenizers[1], pair[1])
+
+    def _warn(self, total: int) -> None:
+        if self.skipped_empty:
+            warnings.warn(f"{self.skipped_empty} of {total} pairs have an empty side and are left out", stacklevel=3)
+        if self.skipped_long:
+            warnings.warn(
+                f"{self.skipped_long} of {total} pairs have more than {self.max_length} symbols on a side and are left "
+                "out; raise --max-length to keep them",
+                stacklevel=3,
+            )
+        if not len(self._kept):
+            raise DataError("no pair of texts is left to train on: all are empty or too long")
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    @property
+    def longest_source(self) -> int:
+        """Symbols of the longest source that is kept, the end symbol not counted."""
+        return int(self._lengths[:, 0].max()) - 2
+
+    def count(self, epoch: int) -> int:
+        """Number of batches in an epoch."""
+        return len(self._plan(epoch))
+
+    def tokens(self) -> int:
+        """Target symbols in an epoch, end symbols included."""
+        return int(self._lengths[:, 1].sum()) - len(self._lengths)
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch from position `start` on."""
+        for rows in self._plan(epoch)[start:]:
+            yield self._collate(rows)
+
+    def _plan(self, epoch: int) -> list[np.ndarray]:
+        """Which pairs make up each batch: shuffle, sort within pools by length, cut, shuffle the batches."""
+        if self._plans is not None and self._plans[0] == epoch:
+            return self._plans[1]
+        rng = np.random.Generator(np.random.Philox(np.random.SeedSequence([self.seed, epoch])))
+        order = rng.permutation(len(self._kept))
+        mean_rows = max(1, self.max_tokens // int(self._lengths.mean().clip(1)))
+        batches: list[np.ndarray] = []
+        for at in range(0, len(order), POOL * mean_rows):
+            pool = order[at : at + POOL * mean_rows]
+            batches += self._cut(pool[np.lexsort((self._lengths[pool, 0], self._lengths[pool, 1]))])
+        plan = [batches[i] for i in rng.permutation(len(batches))]
+        self._plans = (epoch, plan)
+        return plan
+
+    def _cut(self, rows: np.ndarray) -> Iterator[np.ndarray]:
+        widths = self._lengths[rows].max(1)
+        start, widest = 0, 0
+        for i, width in enumerate(widths.tolist()):
+            widest = max(widest, width)
+            if i > start and widest * (i - start + 1) > self.max_tokens:
+                yield rows[start:i]
+                start, widest = i, width
+        yield rows[start:]
+
+    def _collate(self, rows: Iterable[int]) -> Batch:
+        numbers = [int(self._kept[i]) for i in rows]
+        pairs = [self._ids[i] if self._ids is not None else self._encode(self._corpus[i]) for i in numbers]
+        return Batch(*pad([source for source, _ in pairs]), *pad([target for _, target in pairs]))

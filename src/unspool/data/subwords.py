@@ -1,0 +1,144 @@
+"""Subword tokenizers, by the `tokenizers` and the `sentencepiece` libraries."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from typing import Any
+
+from unspool.data.symbols import END, PAD, START, SYMBOLS, UNKNOWN
+from unspool.errors import ConfigError, UnspoolError
+
+INSTALL = "pip install 'unspool[translate]'"
+
+
+class SubwordTokenizer:
+    """Byte-pair encoding or a unigram model over words and punctuation marks; `decode(encode(x))` gives x back."""
+
+    def __init__(self, kind: str, model: Any) -> None:
+        self.kind, self._model = kind, model
+
+    @classmethod
+    def train_bpe(cls, texts: Iterable[str], *, vocabulary: int, min_count: int, lowercase: bool) -> SubwordTokenizer:
+        hf = _library()
+        trainer = hf.trainers.BpeTrainer(
+            vocab_size=vocabulary, min_frequency=min_count, special_tokens=list(SYMBOLS), show_progress=False
+        )
+        return cls._train("bpe", hf.models.BPE(unk_token=SYMBOLS[UNKNOWN]), trainer, texts, lowercase)
+
+    @classmethod
+    def train_unigram(
+        cls, texts: Iterable[str], *, vocabulary: int, min_count: int, lowercase: bool
+    ) -> SubwordTokenizer:
+        hf = _library()
+        trainer = hf.trainers.UnigramTrainer(
+            vocab_size=vocabulary, special_tokens=list(SYMBOLS), unk_token=SYMBOLS[UNKNOWN], show_progress=False
+        )
+        return cls._train("unigram", hf.models.Unigram(), trainer, texts, lowercase)
+
+    @classmethod
+    def _train(cls, kind: str, model: Any, trainer: Any, texts: Iterable[str], lowercase: bool) -> SubwordTokenizer:
+        hf = _library()
+        tokenizer = hf.Tokenizer(model)
+        steps = [hf.normalizers.NFC(), *([hf.normalizers.Lowercase()] if lowercase else [])]
+        tokenizer.normalizer = hf.normalizers.Sequence(steps)
+        # Metaspace keeps where the spaces were; punctuation is split off, so that "dog." shares its word with "dog".
+        tokenizer.pre_tokenizer = hf.pre_tokenizers.Sequence(
+            [hf.pre_tokenizers.Metaspace(prepend_scheme="always"), hf.pre_tokenizers.Punctuation("isolated")]
+        )
+        tokenizer.decoder = hf.decoders.Metaspace(prepend_scheme="always")
+        tokenizer.train_from_iterator(texts, trainer)
+        return cls(kind, tokenizer)
+
+    @property
+    def size(self) -> int:
+        return self._model.get_vocab_size()
+
+    def encode(self, text: str) -> list[int]:
+        return self._model.encode(text, add_special_tokens=False).ids
+
+    def decode(self, ids: Iterable[int]) -> str:
+        names = ["⁇" if i == UNKNOWN else self._model.id_to_token(i) for i in ids if i >= UNKNOWN]
+        return self._model.decoder.decode(names)
+
+    def pieces(self, ids: Iterable[int]) -> list[str]:
+        return [self._model.id_to_token(i) for i in ids]
+
+    def to_bytes(self) -> bytes:
+        return self._model.to_str().encode()
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> SubwordTokenizer:
+        model = _library().Tokenizer.from_buffer(_checked_json(content))
+        return cls("bpe" if type(model.model).__name__ == "BPE" else "unigram", model)
+
+
+def _checked_json(content: bytes) -> bytes:
+    """The library raises a bare `Exception` on bad JSON; let the standard one speak first."""
+    import json
+
+    if not isinstance(json.loads(content), dict):
+        raise ValueError("it is not a JSON object")
+    return content
+
+
+class SentencePieceTokenizer:
+    """A unigram model by sentencepiece (Kudo & Richardson 2018, https://arxiv.org/abs/1808.06226)."""
+
+    kind = "sentencepiece"
+
+    def __init__(self, model: bytes, lowercase: bool) -> None:
+        self._content, self._lowercase = model, lowercase
+        self._model = _sentencepiece().SentencePieceProcessor(model_proto=model)
+
+    @classmethod
+    def train(
+        cls, texts: Iterable[str], *, vocabulary: int, min_count: int, lowercase: bool
+    ) -> SentencePieceTokenizer:
+        written = io.BytesIO()
+        try:
+            _sentencepiece().SentencePieceTrainer.train(
+                sentence_iterator=iter(text.lower() if lowercase else text for text in texts), model_writer=written,
+                vocab_size=vocabulary, hard_vocab_limit=False, character_coverage=1.0, num_threads=1,
+                pad_id=PAD, bos_id=START, eos_id=END, unk_id=UNKNOWN, minloglevel=2,
+            )  # fmt: skip
+        except RuntimeError as error:
+            raise ConfigError(f"sentencepiece cannot learn {vocabulary} symbols from this text: {error}") from error
+        return cls(written.getvalue(), lowercase)
+
+    @property
+    def size(self) -> int:
+        return self._model.get_piece_size()
+
+    def encode(self, text: str) -> list[int]:
+        return self._model.encode(text.lower() if self._lowercase else text)
+
+    def decode(self, ids: Iterable[int]) -> str:
+        return self._model.decode([i for i in ids if i >= UNKNOWN]).replace(" ⁇ ", "⁇")
+
+    def pieces(self, ids: Iterable[int]) -> list[str]:
+        return [self._model.id_to_piece(i) for i in ids]
+
+    def to_bytes(self) -> bytes:
+        return bytes([self._lowercase]) + self._content
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> SentencePieceTokenizer:
+        return cls(content[1:], bool(content[0]))
+
+
+def _library() -> Any:
+    try:
+        import tokenizers
+        from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers  # noqa: F401
+    except ImportError as error:
+        raise UnspoolError(f"subwords need the tokenizers library, which is not installed: {INSTALL}") from error
+    return tokenizers
+
+
+def _sentencepiece() -> Any:
+    try:
+        import sentencepiece
+    except ImportError as error:
+        raise UnspoolError(f"this tokenizer needs the sentencepiece library, which is not installed: {INSTALL}") from error
+    return sentencepiece

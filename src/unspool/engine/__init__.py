@@ -1,0 +1,1 @@
+"""How a step runs over time: `reference` is the definition of truth; `choose` says which engine runs, and why."""

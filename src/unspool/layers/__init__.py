@@ -1,0 +1,1 @@
+"""Layers: everything that is built of cells and `unfold`."""

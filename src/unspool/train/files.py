@@ -1,0 +1,93 @@
+"""Files that are there whole or not at all: written under a temporary name, synced to the disk, then renamed."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from unspool.errors import RunError
+
+TEMPORARY = ".tmp-"
+"""Prefix of the names of unfinished files and folders; whoever holds the run's lock may delete them."""
+
+_FULL = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "the file is larger than allowed",
+}
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Replace `path` by `data` atomically. A full disk raises `RunError` and leaves the former file untouched."""
+    temporary = path.with_name(f"{TEMPORARY}{path.name}")
+    with explained(path), removed_on_error(temporary):
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        sync_folder(path.parent)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Replace `path` atomically by `value` as indented JSON."""
+    write_bytes(path, (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
+
+
+def read_json(path: Path, what: str) -> dict[str, Any]:
+    """The JSON object in `path`; a missing, truncated or foreign file raises `RunError` naming it as `what`."""
+    try:
+        value = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise RunError(f"{path} is missing: {what}; is {path.parent} the right folder?") from None
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} cannot be read ({error}): {what}; restore it from a copy") from error
+    if not isinstance(value, dict):
+        raise RunError(f"{path} holds a JSON {type(value).__name__}, not an object: {what}; restore it from a copy")
+    return value
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename inside `folder` survive a loss of power."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def removed_on_error(path: Path) -> Iterator[None]:
+    """Delete the unfinished file or folder `path` if the body fails."""
+    try:
+        yield
+    except BaseException:
+        remove(path)
+        raise
+
+
+def remove(path: Path) -> None:
+    """Delete a file or a folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn an `OSError` of writing `path` into a `RunError` that says what was kept and what to do."""
+    try:
+        yield
+    except OSError as error:
+        reason = _FULL.get(error.errno or 0, error.strerror or str(error))
+        raise RunError(
+            f"{path} could not be written: {reason}. What was saved before is untouched; make room (or choose another "
+            "--out) and go on with --resume"
+        ) from error

@@ -1,0 +1,44 @@
+"""What a task hands to the training loop: the model, its batches, its loss and its validation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+
+class Job(Protocol):
+    """All that the loop knows of a task. The loop moves the model and the batches to the device.
+
+    A batch is any object with `.to(device)`. Several processes share a job: process `p` of `w` takes the batches
+    `p, p + w, p + 2w, …`, so `batches` must not depend on the process.
+    """
+
+    @property
+    def model(self) -> torch.nn.Module:
+        """What is trained."""
+        ...
+
+    def batches(self, epoch: int, start: int) -> Iterator[Any]:
+        """The batches of `epoch` (from 0) from position `start` on: a pure function of both and the job's seed."""
+        ...
+
+    def count(self, epoch: int) -> int:
+        """How many batches `batches(epoch, 0)` yields."""
+        ...
+
+    def loss(self, model: torch.nn.Module, batch: Any) -> tuple[Tensor, int]:
+        """The loss *summed* over the batch's tokens (a differentiable scalar), and the number of tokens.
+
+        The loop divides by the tokens of all processes, so a token weighs the same in every batch of a step.
+        """
+        ...
+
+    def validate(self, model: torch.nn.Module) -> dict[str, float]:
+        """Named metrics, such as `{"loss": 1.2, "exact_match": 0.98}`. Called in eval mode, without gradients.
+
+        The loop adds `kind`, `step`, `epoch` and `seconds` to them, so call no metric that.
+        """
+        ...

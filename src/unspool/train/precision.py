@@ -1,0 +1,73 @@
+"""fp32, or autocast to bf16 or fp16 where the device has it; fp16 with a loss scaler.
+
+Autocast and scaler are PyTorch's own, since accelerate fixes its precision once per process and two trainings in
+one process may differ.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import Any
+
+import torch
+
+from unspool.errors import ConfigError
+
+
+class Precision:
+    """How the forward pass computes on `device`. Weights and optimizer state stay in their own dtype.
+
+    Raises `ConfigError` listing what the device offers if it cannot do `name`.
+    """
+
+    def __init__(self, name: str, device: torch.device) -> None:
+        offered = offered_on(device)
+        if name not in offered:
+            raise ConfigError(f"precision={name!r} is not offered on {device}; choose {' or '.join(offered)}")
+        self.name = name
+        self.device = device
+        self.scaler = torch.amp.GradScaler(device.type) if name == "fp16" else None
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """The context in which to run the model."""
+        if self.name == "fp32":
+            return contextlib.nullcontext()
+        dtype = torch.bfloat16 if self.name == "bf16" else torch.float16
+        return torch.autocast(self.device.type, dtype=dtype)
+
+    def backward(self, loss: torch.Tensor) -> None:
+        """Backpropagate, scaled under fp16."""
+        (loss if self.scaler is None else self.scaler.scale(loss)).backward()
+
+    def unscale(self, optimizer: torch.optim.Optimizer) -> None:
+        """Bring the gradients to their true size, before they are clipped."""
+        if self.scaler is not None:
+            self.scaler.unscale_(optimizer)
+
+    def step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Take the optimizer's step; under fp16 it is skipped, and the scale lowered, if a gradient overflowed."""
+        if self.scaler is None:
+            optimizer.step()
+        else:
+            self.scaler.step(optimizer)
+            self.scaler.update()
+
+    def state_dict(self) -> dict[str, Any]:
+        """The scaler's numbers, for a checkpoint."""
+        return {} if self.scaler is None else self.scaler.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore what `state_dict` gave."""
+        if self.scaler is not None and state:
+            self.scaler.load_state_dict(dict(state))
+
+
+def offered_on(device: torch.device) -> tuple[str, ...]:
+    """The precisions that `device` can train in."""
+    if device.type == "cpu":
+        return ("fp32", "bf16")
+    if device.type == "cuda":
+        return ("fp32", "bf16", "fp16") if torch.cuda.is_bf16_supported(including_emulation=False) else ("fp32", "fp16")
+    return ("fp32",)

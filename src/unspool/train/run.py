@@ -1,0 +1,180 @@
+"""The run folder: everything that a training leaves, and nothing that can run code.
+
+    config.json           what the task needs to build the model again, and the format version
+    model.safetensors     the weights to use: the best so far
+    metrics.jsonl         one JSON object per line: training, validation
+    checkpoints/          what `--resume` needs (see `checkpoint.py`)
+    …                     the task's own files: tokenizers, scalers
+
+Upgrade rule: `config.json` carries `"format"`. A reader knows every format up to its own `FORMAT`: an older config is
+upgraded in memory, one version at a time, by the functions in `UPGRADES`, and the file stays as it was. A newer format
+is refused with both versions named. Whoever changes the meaning of a config raises `FORMAT` by one and adds the
+function that turns the former into the new one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from unspool.errors import RunError
+from unspool.train.files import explained, read_json, remove, write_bytes, write_json
+from unspool.train.placement import Placement, launched_in_parallel
+from unspool.train.weights import load_weights, read_tensors, to_bytes, weights_of
+
+FORMAT = 1
+UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+"""`UPGRADES[v]` turns a config of format v into one of format v + 1."""
+
+_OURS = ("model.safetensors", "metrics.jsonl", "checkpoints", "tensorboard", "config.json")
+
+
+class Run:
+    """A run folder. Make one with `Run.create` or `Run.open`; `config` is the upgraded config."""
+
+    def __init__(self, path: Path, config: dict[str, Any]) -> None:
+        self.path = path
+        self.config = config
+
+    @classmethod
+    def open(cls, path: str | Path) -> Run:
+        """Open an existing run; raises `RunError` naming what is missing, foreign or too new."""
+        path = Path(path)
+        if not path.is_dir():
+            raise RunError(f"{path} is not a run: no such folder; give the folder that --out named in training")
+        config = read_json(path / "config.json", "every run folder holds one")
+        return cls(path, upgrade(config, path / "config.json"))
+
+    @staticmethod
+    def check(path: str | Path, *, resume: bool = False, force: bool = False) -> None:
+        """Raise `RunError` if `create` would refuse, and touch nothing.
+
+        Call it first, then validate the inputs of the new run, then call `create`: so `force` never costs a former
+        run when the new one cannot start.
+        """
+        path = Path(path)
+        if resume and force:
+            raise RunError("resume goes on with the run that is there and force replaces it; give one of them")
+        if path.exists() and not path.is_dir():
+            raise RunError(f"{path} is a file; --out names the folder to write the run to")
+        config = path / "config.json"
+        if resume:
+            Run.open(path)
+        elif config.exists() and "format" not in read_json(config, "it would be replaced"):
+            raise RunError(f"{config} was not written by unspool; choose another folder for --out")
+        elif config.exists() and not force:
+            raise RunError(
+                f"{path} already holds a run; go on with it by --resume, replace it by --force, or choose another --out"
+            )
+
+    @classmethod
+    def create(
+        cls, path: str | Path, config: Mapping[str, Any], *, resume: bool = False, force: bool = False
+    ) -> Run:
+        """Make the folder with its config, replacing a former run under `force`; or open it under `resume`.
+
+        Under torchrun the main process makes it and the others open it.
+        """
+        path = Path(path)
+        place = Placement() if launched_in_parallel() else None
+        if place is None or place.main:
+            cls.check(path, resume=resume, force=force)
+            if not resume:
+                _make(path, {**config, "format": FORMAT})
+        if place is not None:
+            place.wait()
+        return cls.open(path)
+
+    @property
+    def weights_path(self) -> Path:
+        """The weights to use."""
+        return self.path / "model.safetensors"
+
+    @property
+    def metrics_path(self) -> Path:
+        """One JSON object per line."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def checkpoints_path(self) -> Path:
+        """The folder of checkpoints."""
+        return self.path / "checkpoints"
+
+    def save_weights(self, tensors: Mapping[str, Tensor]) -> None:
+        """Replace model.safetensors atomically."""
+        write_bytes(self.weights_path, to_bytes(tensors))
+
+    def save_model(self, model: torch.nn.Module) -> None:
+        """Replace model.safetensors by the model's weights."""
+        self.save_weights(weights_of(model))
+
+    def load_model(self, model: torch.nn.Module) -> None:
+        """Copy the run's weights into `model`; names and shapes must match (`RunError`, `ShapeError`)."""
+        load_weights(model, read_tensors(self.weights_path), self.weights_path)
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """The lines of metrics.jsonl, up to the first that a kill tore."""
+        if not self.metrics_path.exists():
+            return []
+        lines: list[dict[str, Any]] = []
+        for line in self.metrics_path.read_bytes().splitlines(keepends=True):
+            try:
+                lines.append(json.loads(line))
+            except ValueError:
+                break
+        return lines
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the run for one training; a second one raises `RunError`. Readers need no lock."""
+        with _lock(self.path):
+            yield
+
+
+def upgrade(
+    config: dict[str, Any],
+    path: Path,
+    upgrades: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = UPGRADES,
+    known: int = FORMAT,
+) -> dict[str, Any]:
+    """Bring a config read from `path` to the format `known`, by the rule above."""
+    version = config.get("format")
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise RunError(f"{path} has no format version, so unspool did not write it; give the folder of a run")
+    if version > known:
+        raise RunError(
+            f"{path} has format {version}, but this unspool reads formats 1 to {known}; "
+            "use the version of unspool that wrote it, or a newer one"
+        )
+    for step in range(version, known):
+        config = {**upgrades[step](config), "format": step + 1}
+    return config
+
+
+def _make(path: Path, config: dict[str, Any]) -> None:
+    with explained(path):
+        path.mkdir(parents=True, exist_ok=True)
+    with _lock(path):
+        for name in _OURS:
+            remove(path / name)
+        write_json(path / "config.json", config)
+
+
+@contextlib.contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    # The kernel drops the lock when the process ends, however it ends, so a stale file locks nobody out.
+    with explained(path):
+        file = open(path / ".lock", "w")  # noqa: SIM115
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise RunError(f"another training writes to {path}; wait for its end, or choose another --out") from None
+        yield

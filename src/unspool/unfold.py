@@ -1,0 +1,122 @@
+"""`unfold`: the one door through which every recurrent network runs over time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from unspool.cells.state import Tree, tensors
+from unspool.engine import reference
+from unspool.engine.choose import choose
+from unspool.errors import ConfigError, ShapeError
+
+
+def unfold(
+    cell: Any,
+    inputs: Tensor,
+    state: Tree = None,
+    *,
+    context: Tree = None,
+    lengths: Tensor | Sequence[int] | None = None,
+    reverse: bool = False,
+    truncate: int | None = None,
+    engine: str = "auto",
+    checkpoint: int | None = None,
+) -> tuple[Tensor, Tree]:
+    """Unfold `cell` over time: the same parameters at every step::
+
+        y_t, s_t = cell(x_t, s_{t-1}[, context]),    t = 1 … lengths[b]
+
+    Everything is differentiable: outputs and final state with respect to inputs, initial state, context and
+    parameters (backpropagation through time).
+
+    Args:
+        cell: a `Cell`, or anything with its contract (callable for one step, `initial_state`).
+        inputs: `[B, T, I]`, floating point.
+        state: initial state, as `cell.initial_state` makes it; that one if `None`.
+        context: constant in time, a tensor or a tuple or dict of tensors with B rows each; handed to every step.
+        lengths: `[B]`, whole numbers in 0 … T: row b ends there. Outputs past it are 0, its final state is the one
+            at its last valid step (the initial one if its length is 0), and nothing that stands in the padding
+            matters, not even NaN. Rows need no sorting, and ended rows cost nothing.
+        reverse: start each row at its own last valid step and go back to its first. `outputs[:, t]` still belongs
+            to `inputs[:, t]`; the final state is the one at t = 0.
+        truncate: cut the gradient of the state every so many steps (truncated backpropagation through time); the
+            state itself is carried on.
+        engine: `"auto"` picks, `"reference"` is the plain loop; see `unspool.explain`.
+        checkpoint: keep only the state between segments of so many steps, and compute the rest of a segment anew
+            in the backward pass: less memory for about one more forward pass of time.
+
+    Returns:
+        outputs `[B, T, O]` and the final state, built like the initial one.
+
+    Raises:
+        ShapeError: inputs, lengths, state or context do not fit each other; the message says which.
+        ConfigError: an option has a value that cannot work.
+
+    Example:
+        >>> cell = unspool.cells.GRUCell(3, 4)
+        >>> y, h = unspool.unfold(cell, torch.randn(2, 7, 3), lengths=[7, 5])
+        >>> y.shape, torch.equal(h[1], y[1, 4])
+        (torch.Size([2, 7, 4]), True)
+    """
+    _check_inputs(cell, inputs)
+    for name, steps in (("truncate", truncate), ("checkpoint", checkpoint)):
+        if steps is not None and steps < 1:
+            raise ConfigError(f"{name} is {steps}; expected a number of steps, at least 1, or None")
+    batch, time = inputs.shape[:2]
+    limits = None if lengths is None else _checked_lengths(lengths, batch, time, inputs.device)
+    if state is None:
+        state = cell.initial_state(batch, dtype=inputs.dtype, device=inputs.device)
+    _check_rows("state", state, batch)
+    _check_rows("context", context, batch)
+    chosen = choose(cell, engine)
+    if time == 0:
+        return inputs.new_zeros(batch, 0, cell.output_size), state
+    if chosen.engine == "reference":
+        return reference.run(
+            cell, inputs, state, context, limits, reverse=reverse, truncate=truncate, checkpoint=checkpoint
+        )
+    raise AssertionError(f"choose() named an engine that unfold does not know: {chosen.engine}")
+
+
+def _check_inputs(cell: Any, inputs: Tensor) -> None:
+    if inputs.dim() != 3:
+        raise ShapeError(
+            f"inputs have shape {tuple(inputs.shape)}; expected [B, T, I] "
+            "(batch, time, features); for one sequence use inputs.unsqueeze(0)"
+        )
+    if not (inputs.is_floating_point() or inputs.is_complex()):
+        raise ShapeError(f"inputs are {inputs.dtype}; expected floating point. Embed symbols first: torch.nn.Embedding")
+    wanted = getattr(cell, "input_size", inputs.shape[2])
+    if inputs.shape[2] != wanted:
+        raise ShapeError(
+            f"inputs have {inputs.shape[2]} features (shape {tuple(inputs.shape)}), "
+            f"but {type(cell).__name__} was built for input_size={wanted}"
+        )
+
+
+def _checked_lengths(lengths: Tensor | Sequence[int], batch: int, time: int, device: torch.device) -> Tensor:
+    limits = torch.as_tensor(lengths, device=device)
+    if limits.numel() == 0:
+        limits = limits.long()
+    if limits.is_floating_point() or limits.is_complex() or limits.dtype == torch.bool:
+        raise ShapeError(f"lengths are {limits.dtype}; expected whole numbers, the valid steps of each row")
+    if limits.shape != (batch,):
+        raise ShapeError(f"lengths have shape {tuple(limits.shape)}; expected [{batch}], one for each row of inputs")
+    if batch and not (0 <= int(limits.min()) and int(limits.max()) <= time):
+        raise ShapeError(
+            f"lengths range from {int(limits.min())} to {int(limits.max())}; "
+            f"expected 0 to {time}, the number of steps in inputs"
+        )
+    return limits.long()
+
+
+def _check_rows(name: str, tree: Tree, batch: int) -> None:
+    for value in tensors(tree):
+        if value.dim() == 0 or value.shape[0] != batch:
+            raise ShapeError(
+                f"a tensor of the {name} has shape {tuple(value.shape)}; expected {batch} rows, one for each of inputs"
+            )

@@ -1,0 +1,147 @@
+"""Stopped and resumed equals never stopped, to the last bit; whatever stops it, nothing is lost."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from unspool.errors import ConfigError, RunError
+from unspool.train import Run, TrainSettings, fit
+from unspool.train.checkpoint import latest_checkpoint
+
+CHECKPOINT_EVERY_STEP: dict[str, Any] = {"checkpoint_minutes": 0.0, "log_every": 4, "lr": 0.03}
+RICH: dict[str, Any] = {
+    **CHECKPOINT_EVERY_STEP,
+    "optimizer": "adamw",
+    "weight_decay": 0.01,
+    "schedule": "cosine",
+    "warmup": 5,
+    "ema": 0.9,
+    "validate_every": 7,
+    "keep_best": 3,
+    "average": True,
+}
+
+
+def straight(toy: Any, path: Path, settings: dict[str, Any]) -> Run:
+    run = Run.create(path, {"task": "toy"})
+    fit(toy.ToyJob(), TrainSettings(**settings), run)
+    return run
+
+
+def assert_same(lines: Any, one: Run, other: Run) -> None:
+    assert lines(one) == lines(other)
+    assert one.weights_path.read_bytes() == other.weights_path.read_bytes()
+    ends = [latest_checkpoint(run.checkpoints_path) for run in (one, other)]
+    assert ends[0] is not None and ends[1] is not None and ends[0].name == ends[1].name
+    for name in ("model", "optimizer", "random"):
+        assert (ends[0] / f"{name}.safetensors").read_bytes() == (ends[1] / f"{name}.safetensors").read_bytes()
+
+
+def test_killed_at_any_moment(toy: Any, start_toy: Any, lines: Any, tmp_path: Path) -> None:
+    settings = RICH | {"max_steps": 240}
+    whole = straight(toy, tmp_path / "whole", settings)
+    path = tmp_path / "killed"
+    for kill_from, options in ((20, ()), (90, ("--resume",))):
+        process = start_toy(path, settings, *options)
+        while process.poll() is None:
+            latest = latest_checkpoint(path / "checkpoints")
+            if latest is not None and int(latest.name[5:]) >= kill_from:
+                break
+            time.sleep(0.0005)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL
+    killed = Run.open(path)
+    killed.load_model(toy.ToyJob(seed=3).model)
+    job = toy.ToyJob(seed=99)
+    fit(job, TrainSettings(**settings), killed, resume=True)
+    assert 0 < len(job.seen) <= 240 - 90
+    assert_same(lines, whole, killed)
+
+
+@pytest.mark.parametrize("option", ["--interrupt-at", "--terminate-at"])
+def test_interrupted(option: str, toy: Any, start_toy: Any, lines: Any, tmp_path: Path) -> None:
+    settings = {"epochs": 4, "optimizer": "sgd", "momentum": 0.9, "lr": 0.1, "log_every": 4, "clip_value": 0.1}
+    process = start_toy(tmp_path / "stopped", settings, option, "9")
+    out, err = process.communicate()
+    assert process.returncode == 130, err
+    assert "after step 9" in out and "--resume" in out
+    stopped = Run.open(tmp_path / "stopped")
+    fit(toy.ToyJob(seed=99), TrainSettings(**settings), stopped, resume=True)
+    assert_same(lines, straight(toy, tmp_path / "whole", settings), stopped)
+
+
+def test_plateau_and_patience_resume(toy: Any, lines: Any, tmp_path: Path) -> None:
+    """The schedule's and the stopping rule's counts survive: half-way by max_steps, then on."""
+    settings = CHECKPOINT_EVERY_STEP | {"schedule": "plateau", "lr": 3.0, "epochs": 9, "patience": 5}
+    whole = straight(toy, tmp_path / "whole", settings)
+    # Validation at step 18 falls on an epoch's end, so that the shorter training validates nothing more.
+    half = straight(toy, tmp_path / "half", settings | {"max_steps": 18})
+    fit(toy.ToyJob(seed=9), TrainSettings(**settings), half, resume=True)
+    assert_same(lines, whole, half)
+    assert min(line["lr"] for line in lines(whole) if line["kind"] == "train") < 3.0
+
+
+def test_finished_run_resumes_to_nothing(toy: Any, lines: Any, tmp_path: Path) -> None:
+    settings = RICH | {"epochs": 3}
+    run = straight(toy, tmp_path / "run", settings)
+    before, weights = lines(run), run.weights_path.read_bytes()
+    job = toy.ToyJob(seed=9)
+    summary = fit(job, TrainSettings(**settings), run, resume=True)
+    assert job.seen == [] and summary.steps == 18 and summary.reason == "epochs=3"
+    assert lines(run) == before and run.weights_path.read_bytes() == weights
+
+
+def test_resume_without_a_checkpoint_starts_anew(toy: Any, lines: Any, tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run", {"task": "toy"})
+    run.metrics_path.write_text('{"kind": "train", "step": 3}\n{"kind": "tra')
+    fit(toy.ToyJob(), TrainSettings(epochs=2), run, resume=True)
+    assert_same(lines, straight(toy, tmp_path / "whole", {"epochs": 2}), run)
+
+
+def test_a_second_fit_needs_resume(toy: Any, tmp_path: Path) -> None:
+    run = straight(toy, tmp_path / "run", {"epochs": 1})
+    with pytest.raises(RunError, match="--resume"):
+        fit(toy.ToyJob(), TrainSettings(epochs=2), run)
+
+
+def test_another_optimizer_is_refused(toy: Any, tmp_path: Path) -> None:
+    run = straight(toy, tmp_path / "run", {"epochs": 1})
+    with pytest.raises(RunError, match="optimizer=adam, not sgd"):
+        fit(toy.ToyJob(), TrainSettings(epochs=2, optimizer="sgd"), run, resume=True)
+
+
+def test_another_model_is_refused(toy: Any, tmp_path: Path) -> None:
+    run = straight(toy, tmp_path / "run", {"epochs": 1})
+    with pytest.raises(Exception, match=r"\[17, 8\].*\[17, 5\]"):
+        fit(toy.ToyJob(width=5), TrainSettings(epochs=2), run, resume=True)
+
+
+def test_full_disk(toy: Any, start_toy: Any, lines: Any, tmp_path: Path) -> None:
+    """The operating system refuses the write (a real limit on file sizes): the earlier checkpoint still resumes."""
+    settings = RICH | {"max_steps": 30}
+    process = start_toy(tmp_path / "full", settings, "--file-limit", "2000")
+    out, err = process.communicate()
+    assert process.returncode == 1, err
+    assert "could not be written: the file is larger than allowed" in out and "--resume" in out
+    full = Run.open(tmp_path / "full")
+    assert [path.name for path in full.checkpoints_path.iterdir()] == ["step-00000004"]
+    fit(toy.ToyJob(seed=9), TrainSettings(**settings), full, resume=True)
+    assert_same(lines, straight(toy, tmp_path / "whole", settings), full)
+
+
+@pytest.mark.parametrize("option", ["monitor", "until"])
+def test_misspelt_metric_loses_nothing(option: str, toy: Any, lines: Any, tmp_path: Path) -> None:
+    wrong: dict[str, Any] = {"monitor": "exact"} if option == "monitor" else {"until": "exact>=1"}
+    run = Run.create(tmp_path / "run", {"task": "toy"})
+    with pytest.raises(ConfigError, match="exact_match, loss"):
+        fit(toy.ToyJob(), TrainSettings(epochs=2, **wrong), run)
+    assert latest_checkpoint(run.checkpoints_path) is not None
+    fit(toy.ToyJob(seed=4), TrainSettings(epochs=2), run, resume=True)
+    whole = straight(toy, tmp_path / "whole", {"epochs": 2})
+    assert run.weights_path.read_bytes() == whole.weights_path.read_bytes()
