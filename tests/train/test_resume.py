@@ -43,7 +43,7 @@ def assert_same(lines: Any, one: Run, other: Run) -> None:
 
 
 def test_killed_at_any_moment(toy: Any, start_toy: Any, lines: Any, tmp_path: Path) -> None:
-    settings = RICH | {"max_steps": 240}
+    settings: dict[str, Any] = RICH | {"max_steps": 240}
     whole = straight(toy, tmp_path / "whole", settings)
     path = tmp_path / "killed"
     for kill_from, options in ((20, ()), (90, ("--resume",))):
@@ -66,7 +66,7 @@ def test_killed_at_any_moment(toy: Any, start_toy: Any, lines: Any, tmp_path: Pa
 
 @pytest.mark.parametrize("option", ["--interrupt-at", "--terminate-at"])
 def test_interrupted(option: str, toy: Any, start_toy: Any, lines: Any, tmp_path: Path) -> None:
-    settings = {"epochs": 4, "optimizer": "sgd", "momentum": 0.9, "lr": 0.1, "log_every": 4, "clip_value": 0.1}
+    settings: dict[str, Any] = {"epochs": 4, "optimizer": "sgd", "momentum": 0.9, "lr": 0.1, "log_every": 4, "clip_value": 0.1}
     process = start_toy(tmp_path / "stopped", settings, option, "9")
     out, err = process.communicate()
     assert process.returncode == 130, err
@@ -78,7 +78,7 @@ def test_interrupted(option: str, toy: Any, start_toy: Any, lines: Any, tmp_path
 
 def test_plateau_and_patience_resume(toy: Any, lines: Any, tmp_path: Path) -> None:
     """The schedule's and the stopping rule's counts survive: half-way by max_steps, then on."""
-    settings = CHECKPOINT_EVERY_STEP | {"schedule": "plateau", "lr": 3.0, "epochs": 9, "patience": 5}
+    settings: dict[str, Any] = CHECKPOINT_EVERY_STEP | {"schedule": "plateau", "lr": 3.0, "epochs": 9, "patience": 5}
     whole = straight(toy, tmp_path / "whole", settings)
     # Validation at step 18 falls on an epoch's end, so that the shorter training validates nothing more.
     half = straight(toy, tmp_path / "half", settings | {"max_steps": 18})
@@ -88,7 +88,7 @@ def test_plateau_and_patience_resume(toy: Any, lines: Any, tmp_path: Path) -> No
 
 
 def test_finished_run_resumes_to_nothing(toy: Any, lines: Any, tmp_path: Path) -> None:
-    settings = RICH | {"epochs": 3}
+    settings: dict[str, Any] = RICH | {"epochs": 3}
     run = straight(toy, tmp_path / "run", settings)
     before, weights = lines(run), run.weights_path.read_bytes()
     job = toy.ToyJob(seed=9)
@@ -124,7 +124,7 @@ def test_another_model_is_refused(toy: Any, tmp_path: Path) -> None:
 
 def test_full_disk(toy: Any, start_toy: Any, lines: Any, tmp_path: Path) -> None:
     """The operating system refuses the write (a real limit on file sizes): the earlier checkpoint still resumes."""
-    settings = RICH | {"max_steps": 30}
+    settings: dict[str, Any] = RICH | {"max_steps": 30}
     process = start_toy(tmp_path / "full", settings, "--file-limit", "2000")
     out, err = process.communicate()
     assert process.returncode == 1, err

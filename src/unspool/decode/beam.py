@@ -1,0 +1,182 @@
+"""Beam search: the best sequences, not the best symbols one by one."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from unspool.cells.state import Tree, select_rows
+from unspool.decode.limits import Hypothesis, Limits, device_of, rows_of
+from unspool.decode.protocol import StepModel
+from unspool.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """How hypotheses compare (Wu et al. 2016, https://arxiv.org/abs/1609.08144, equation 14)::
+
+        score(Y) = log p(Y) / lp(Y) + cp(Y)
+        lp(Y) = ((5 + |Y|) / 6)^length_penalty                      |Y| symbols, the end symbol included
+        cp(Y) = coverage_penalty · Σ_s log min(Σ_t a_ts, 1)         a_ts: attention weights
+    """
+
+    length_penalty: float = 0.0
+    coverage_penalty: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.length_penalty < 0 or self.coverage_penalty < 0:
+            raise ConfigError("length_penalty and coverage_penalty must be at least 0")
+
+    def normaliser(self, length: int) -> float:
+        return ((5 + length) / 6) ** self.length_penalty
+
+    def score(self, total: float, length: int, coverage: Tensor | None) -> float:
+        value = total / self.normaliser(length)
+        if self.coverage_penalty and coverage is not None:
+            # Positions that hold padding get no attention at all; they carry no penalty.
+            seen = coverage[coverage > 0]
+            value += self.coverage_penalty * float(seen.clamp(max=1).log().sum())
+        return value
+
+
+@dataclass
+class _Beams:
+    """The live hypotheses of the sentences that are still open: `B` sentences × `W` slots, rows in that order."""
+
+    rows: list[int]
+    totals: Tensor  # [B, W] log p so far; -inf marks an empty slot
+    tokens: Tensor  # [B·W, t]
+    log_probs: Tensor  # [B·W, t]
+    state: Tree
+    attention: Tensor | None  # [B·W, t, S], kept if needed
+    done: dict[int, list[Hypothesis]] = field(default_factory=dict)
+
+
+@torch.no_grad()
+def beam(
+    model: StepModel,
+    source: Any,
+    limits: Limits,
+    *,
+    width: int = 5,
+    n_best: int = 1,
+    ranking: Ranking | None = None,
+    keep_attention: bool = False,
+) -> list[list[Hypothesis]]:
+    """The `n_best` best sequences of each sentence, best first, among those that a beam of `width` meets.
+
+    At each step the best continuations fill the open slots of a sentence. One that ends keeps its slot for good, so
+    a beam of 1 is greedy decoding. A sentence is done when no slot is open, at its length limit (what is still open
+    is then returned as not finished, after all finished ones), or when nothing open can overtake the n best.
+
+    Example:
+        >>> from unspool.layers.encoder_decoder import EncoderDecoder, EncoderDecoderConfig
+        >>> model = EncoderDecoder(unspool.cells.GRUCell, EncoderDecoderConfig(20, 30, embedding=8, hidden=8)).eval()
+        >>> source = (torch.randint(3, 20, (2, 5)), torch.tensor([5, 3]))
+        >>> [len(best) for best in beam(model, source, Limits(max_length=6), width=4, n_best=2)]
+        [2, 2]
+    """
+    if not 1 <= n_best <= width:
+        raise ConfigError(f"n_best is {n_best} and width {width}; expected 1 ≤ n_best ≤ width")
+    ranking = ranking or Ranking()
+    beams = _begin(model, source, width)
+    longest = limits.per_row(len(beams.rows)).tolist()
+    while beams.rows:
+        _advance(model, beams, limits, width, keep=keep_attention or ranking.coverage_penalty > 0)
+        _retire_ended(model.end_symbol, beams, ranking, width)
+        _close_sentences(beams, longest, ranking, width, n_best)
+    return [_ranked(beams.done[row], n_best, keep_attention) for row in range(len(longest))]
+
+
+def _begin(model: StepModel, source: Any, width: int) -> _Beams:
+    state = model.start(source)
+    batch, device = rows_of(state), device_of(state)
+    totals = torch.full((batch, width), -torch.inf, device=device)
+    totals[:, 0] = 0
+    state = select_rows(state, torch.arange(batch).repeat_interleave(width))
+    tokens = torch.empty(batch * width, 0, dtype=torch.int64, device=device)
+    return _Beams(list(range(batch)), totals, tokens, tokens.float(), state, None, {row: [] for row in range(batch)})
+
+
+def _advance(model: StepModel, beams: _Beams, limits: Limits, width: int, *, keep: bool) -> None:
+    """One step of the model, and the best `width` continuations of each sentence."""
+    tokens = beams.tokens
+    last = tokens[:, -1] if tokens.shape[1] else tokens.new_full((len(tokens),), model.start_symbol)
+    scores, state = model.step(last, beams.state)
+    allowed = limits.forbid(scores, tokens, model.end_symbol)
+    batch, symbols = len(beams.rows), scores.shape[1]
+    candidates = (beams.totals.unsqueeze(2) + allowed.view(batch, width, symbols)).view(batch, -1)
+    # A stable order among equals: topk finds the values, sorting by (value, position) orders them.
+    beams.totals, positions = candidates.topk(min(width, candidates.shape[1]), 1)
+    order = positions.argsort(1)
+    order = order.gather(1, beams.totals.gather(1, order).argsort(1, descending=True, stable=True))
+    beams.totals, positions = beams.totals.gather(1, order), positions.gather(1, order)
+    if positions.shape[1] < width:
+        missing = width - positions.shape[1]
+        beams.totals = torch.nn.functional.pad(beams.totals, (0, missing), value=-torch.inf)
+        positions = torch.nn.functional.pad(positions, (0, missing))
+    parents = (positions // symbols + torch.arange(batch, device=positions.device).unsqueeze(1) * width).flatten()
+    chosen = (positions % symbols).flatten()
+    beams.tokens = torch.cat([tokens[parents], chosen.unsqueeze(1)], 1)
+    beams.log_probs = torch.cat([beams.log_probs[parents], scores[parents, chosen].unsqueeze(1)], 1)
+    beams.state = select_rows(state, parents)
+    weights = model.attention(beams.state) if keep else None
+    if weights is not None:
+        new = weights.unsqueeze(1)
+        beams.attention = new if beams.attention is None else torch.cat([beams.attention[parents], new], 1)
+
+
+def _retire_ended(end: int, beams: _Beams, ranking: Ranking, width: int) -> None:
+    """Ended hypotheses leave with their slot: what ranks below the slots that remain is dropped."""
+    taken = torch.tensor([len(beams.done[row]) for row in beams.rows], device=beams.totals.device)
+    surplus = torch.arange(width, device=beams.totals.device).unsqueeze(0) >= (width - taken).unsqueeze(1)
+    beams.totals = beams.totals.masked_fill(surplus, -torch.inf)
+    ended = (beams.tokens[:, -1].view(-1, width) == end) & beams.totals.isfinite()
+    for i, slot in torch.nonzero(ended).tolist():
+        beams.done[beams.rows[i]].append(_hypothesis(beams, i * width + slot, ranking, finished=True))
+    beams.totals = beams.totals.masked_fill(ended, -torch.inf)
+
+
+def _close_sentences(beams: _Beams, longest: list[int], ranking: Ranking, width: int, n_best: int) -> None:
+    """Take out the sentences that are done."""
+    length = beams.tokens.shape[1]
+    best_open = beams.totals.amax(1).tolist()
+    staying: list[int] = []
+    for i, row in enumerate(beams.rows):
+        if length >= longest[row]:
+            for slot in torch.nonzero(beams.totals[i].isfinite()).flatten().tolist():
+                beams.done[row].append(_hypothesis(beams, i * width + slot, ranking, finished=False))
+        elif best_open[i] > -math.inf and not _decided(beams.done[row], best_open[i], longest[row], ranking, n_best):
+            staying.append(i)
+    if len(staying) < len(beams.rows):
+        kept = torch.tensor(staying, dtype=torch.int64)
+        slots = (kept.unsqueeze(1) * width + torch.arange(width)).flatten()
+        beams.rows = [beams.rows[i] for i in staying]
+        beams.totals = select_rows(beams.totals, kept)
+        rest = (beams.tokens, beams.log_probs, beams.state, beams.attention)
+        beams.tokens, beams.log_probs, beams.state, beams.attention = select_rows(rest, slots)
+
+
+def _decided(done: list[Hypothesis], open_total: float, longest: int, ranking: Ranking, n_best: int) -> bool:
+    """No open hypothesis can overtake: log p only falls, and the penalties are kindest at the length limit."""
+    finished = sorted((h.score for h in done), reverse=True)
+    return len(finished) >= n_best and finished[n_best - 1] >= open_total / ranking.normaliser(longest + 1)
+
+
+def _hypothesis(beams: _Beams, row: int, ranking: Ranking, *, finished: bool) -> Hypothesis:
+    symbols, scores = beams.tokens[row].tolist(), beams.log_probs[row].tolist()
+    attention = None if beams.attention is None else beams.attention[row].cpu()
+    coverage = None if attention is None else attention.sum(0)
+    score = ranking.score(sum(scores), len(symbols), coverage)
+    return Hypothesis(tuple(symbols[: len(symbols) - finished]), score, tuple(scores), finished, attention)
+
+
+def _ranked(found: list[Hypothesis], n_best: int, keep_attention: bool) -> list[Hypothesis]:
+    ranked = sorted(found, key=lambda h: (not h.finished, -h.score, h.tokens))[:n_best]
+    if keep_attention:
+        return ranked
+    return [Hypothesis(h.tokens, h.score, h.log_probs, h.finished) for h in ranked]
