@@ -124,6 +124,11 @@ class Batches:
         """Symbols of the longest source that is kept, the end symbol not counted."""
         return int(self._lengths[:, 0].max()) - 2
 
+    @property
+    def longest_target(self) -> int:
+        """Symbols of the longest target that is kept, start and end symbols not counted."""
+        return int(self._lengths[:, 1].max()) - 2
+
     def count(self, epoch: int) -> int:
         """Number of batches in an epoch."""
         return len(self._plan(epoch))

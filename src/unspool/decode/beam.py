@@ -112,9 +112,9 @@ def _advance(model: StepModel, beams: _Beams, limits: Limits, width: int, *, kee
     candidates = (beams.totals.unsqueeze(2) + allowed.view(batch, width, symbols)).view(batch, -1)
     # A stable order among equals: topk finds the values, sorting by (value, position) orders them.
     beams.totals, positions = candidates.topk(min(width, candidates.shape[1]), 1)
-    order = positions.argsort(1)
-    order = order.gather(1, beams.totals.gather(1, order).argsort(1, descending=True, stable=True))
-    beams.totals, positions = beams.totals.gather(1, order), positions.gather(1, order)
+    positions, order = positions.sort(1)
+    beams.totals, order = beams.totals.gather(1, order).sort(dim=1, descending=True, stable=True)
+    positions = positions.gather(1, order)
     if positions.shape[1] < width:
         missing = width - positions.shape[1]
         beams.totals = torch.nn.functional.pad(beams.totals, (0, missing), value=-torch.inf)

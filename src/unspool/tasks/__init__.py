@@ -1,0 +1,1 @@
+"""Tasks: from data to a model, its training, its metrics and its answers. Tasks do not import each other."""

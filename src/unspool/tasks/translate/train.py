@@ -1,0 +1,143 @@
+"""Train a translator: open the data, learn the vocabularies, build the model, run the loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from unspool.cells import Cell, cell_name
+from unspool.data.batches import Batches
+from unspool.data.corpus import ListCorpus, ParallelCorpus, open_parallel
+from unspool.data.tokenizer import Tokenizer, load_tokenizer, tokenizer_bytes, train_tokenizer
+from unspool.errors import ConfigError, RunError
+from unspool.layers.encoder_decoder import EncoderDecoder
+from unspool.tasks.translate.job import TranslateJob
+from unspool.tasks.translate.settings import TranslateSettings
+from unspool.train import Run, Summary, TrainSettings, fit
+from unspool.train.files import write_bytes
+
+SOURCE, TARGET = "source.tokenizer", "target.tokenizer"
+SPARE = 10
+"""Symbols by which an answer may be longer than the longest target of the training data."""
+
+
+@dataclass(frozen=True)
+class TranslateData:
+    """Parallel text to train and to validate on."""
+
+    train: ParallelCorpus
+    valid: ParallelCorpus
+
+    @classmethod
+    def open(cls, train: Sequence[Path | str], valid: Sequence[Path | str]) -> TranslateData:
+        """Open files (see `unspool.data.corpus.open_parallel`)."""
+        if not valid:
+            raise ConfigError("training files were given without validation files; name them with --valid")
+        return cls(open_parallel(train), open_parallel(valid))
+
+    @classmethod
+    def dates(cls, *, examples: int, seed: int) -> TranslateData:
+        """The default job: written dates and times in many languages into ISO 8601; nothing is downloaded."""
+        from unspool.data.dates import default_splits
+
+        splits = default_splits(seed=seed, train_size=examples)
+        return cls(
+            ListCorpus([(e.source, e.target) for e in splits.train]),
+            ListCorpus([(e.source, e.target) for e in splits.valid]),
+        )
+
+
+def train(
+    cell: type[Cell],
+    data: TranslateData,
+    settings: TranslateSettings,
+    training: TrainSettings,
+    out: Path | str,
+    *,
+    resume: bool = False,
+    force: bool = False,
+    origin: dict[str, Any] | None = None,
+) -> Summary:
+    """Train a translator into the run folder `out`.
+
+    Args:
+        cell: the cell of every layer, shipped or of the user's own.
+        data: what to train and validate on.
+        settings, training: choices of the model, and of the loop.
+        out: the run folder; refused if it holds a run, unless `resume` or `force`.
+        origin: where the data came from, as plain values for config.json.
+
+    Raises:
+        DataError, ConfigError, RunError, TrainingError, Interrupted: see their messages.
+    """
+    out = Path(out)
+    Run.check(out, resume=resume, force=force)
+    source, target = _stored_tokenizers(out) if resume else _learned_tokenizers(data.train, settings)
+    size = {"max_tokens": settings.max_tokens, "max_length": settings.max_length, "seed": settings.seed}
+    train_batches = Batches(data.train, source, target, **size)
+    valid_batches = Batches(data.valid, source, target, **{**size, "max_length": 10 * settings.max_length})
+    longest = (train_batches.longest_source, train_batches.longest_target)
+    config = {
+        "task": "translate",
+        "cell": cell_name(cell),
+        "settings": asdict(settings),
+        "training": asdict(training),
+        "longest_source": longest[0],
+        "longest_target": longest[1],
+        "origin": origin or {},
+    }
+    torch.manual_seed(settings.seed)
+    model = EncoderDecoder(cell, settings.model_config(source.size, target.size))
+    if resume:
+        _check_same(Run.open(out), config)
+    run = Run.create(out, config, resume=resume, force=force)
+    if not resume:
+        write_bytes(out / SOURCE, tokenizer_bytes(source))
+        write_bytes(out / TARGET, tokenizer_bytes(target))
+    job = TranslateJob(model, train_batches, valid_batches, settings, longest[1] + SPARE)
+    return fit(job, training, run, resume=resume)
+
+
+def _learned_tokenizers(corpus: ParallelCorpus, settings: TranslateSettings) -> tuple[Tokenizer, Tokenizer]:
+    def learn(texts: Iterable[str]) -> Tokenizer:
+        return train_tokenizer(
+            settings.tokenizer,
+            texts,
+            vocabulary=settings.vocabulary,
+            min_count=settings.min_count,
+            lowercase=settings.lowercase,
+        )
+
+    if settings.joint_vocabulary:
+        joint = learn(chain.from_iterable(corpus))
+        return joint, joint
+    return learn(pair[0] for pair in corpus), learn(pair[1] for pair in corpus)
+
+
+def _stored_tokenizers(out: Path) -> tuple[Tokenizer, Tokenizer]:
+    return load_tokenizer(out / SOURCE), load_tokenizer(out / TARGET)
+
+
+def _check_same(run: Run, config: dict[str, Any]) -> None:
+    """A run is resumed with the choices it began with: anything else would not be the same run."""
+    changed = [
+        f"{name} was {run.config[part].get(name)!r}, is {value!r}"
+        for part in ("settings",)
+        for name, value in config[part].items()
+        if run.config[part].get(name) != value
+    ]
+    changed += [
+        f"{name} was {run.config.get(name)!r}, is {config[name]!r}"
+        for name in ("task", "cell", "longest_source", "longest_target")
+        if run.config.get(name) != config[name]
+    ]
+    if changed:
+        raise RunError(
+            f"{run.path} cannot be resumed with other choices or data: {'; '.join(changed)}. "
+            "Repeat the options of the first call, or start a new run in another --out"
+        )
