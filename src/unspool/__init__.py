@@ -1,11 +1,25 @@
 """unspool: write one transition function, get a recurrent network."""
 
+from typing import TYPE_CHECKING, Any
+
 from unspool import cells
 from unspool.cells import Cell
 from unspool.explain import explain
 from unspool.layers.recurrent import Recurrent
 from unspool.unfold import unfold
 
+if TYPE_CHECKING:
+    from unspool.tasks.load import load
+
 __version__ = "0.1.0"
 
-__all__ = ["Cell", "Recurrent", "__version__", "cells", "explain", "unfold"]
+__all__ = ["Cell", "Recurrent", "__version__", "cells", "explain", "load", "unfold"]
+
+
+def __getattr__(name: str) -> Any:
+    # Tasks need more libraries than cells and layers do; who uses only these should not wait for them.
+    if name == "load":
+        from unspool.tasks.load import load
+
+        return load
+    raise AttributeError(f"module 'unspool' has no attribute {name!r}")

@@ -119,7 +119,7 @@ def test_moving_average_is_what_is_validated_and_saved(toy: Any, run: Run) -> No
 
 @pytest.mark.parametrize("where", ["loss", "gradient"])
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
-def test_not_finite(where: str, bad: float, toy: Any, run: Run) -> None:
+def test_not_finite(where: str, bad: float, toy: Any, lines: Any, run: Run) -> None:
     job = toy.ToyJob()
 
     def spoil(loss: Tensor) -> Tensor:
@@ -129,12 +129,15 @@ def test_not_finite(where: str, bad: float, toy: Any, run: Run) -> None:
         return loss * 1.0
 
     job.hooks[15] = spoil
+    settings = TrainSettings(epochs=9, lr=0.05, log_every=1)
     with pytest.raises(TrainingError, match=r"step 15: .*Lower lr.*step 12 .* untouched"):
-        fit(job, TrainSettings(epochs=9, lr=0.05), run)
+        fit(job, settings, run)
+    assert run.metrics()[-1]["step"] == 14
     whole = Run.create(run.path.parent / "whole", {})
-    fit(toy.ToyJob(), TrainSettings(epochs=9, lr=0.05), whole)
-    fit(toy.ToyJob(seed=5), TrainSettings(epochs=9, lr=0.05), run, resume=True)
+    fit(toy.ToyJob(), settings, whole)
+    fit(toy.ToyJob(seed=5), settings, run, resume=True)
     assert run.weights_path.read_bytes() == whole.weights_path.read_bytes()
+    assert lines(run) == lines(whole)
 
 
 def test_two_trainings_of_one_run(toy: Any, run: Run) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from unspool.errors import ConfigError, RunError
-from unspool.train import Run, TrainSettings, fit
+from unspool.train import Interrupted, Run, TrainSettings, fit
 from unspool.train.checkpoint import latest_checkpoint
 
 CHECKPOINT_EVERY_STEP: dict[str, Any] = {"checkpoint_minutes": 0.0, "log_every": 4, "lr": 0.03}
@@ -43,42 +44,55 @@ def assert_same(lines: Any, one: Run, other: Run) -> None:
 
 
 def test_killed_at_any_moment(toy: Any, start_toy: Any, lines: Any, tmp_path: Path) -> None:
-    settings: dict[str, Any] = RICH | {"max_steps": 240}
-    whole = straight(toy, tmp_path / "whole", settings)
-    path = tmp_path / "killed"
-    for kill_from, options in ((20, ()), (90, ("--resume",))):
-        process = start_toy(path, settings, *options)
-        while process.poll() is None:
-            latest = latest_checkpoint(path / "checkpoints")
-            if latest is not None and int(latest.name[5:]) >= kill_from:
-                break
-            time.sleep(0.0005)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        assert process.returncode == -signal.SIGKILL
-    killed = Run.open(path)
+    """SIGKILL, wherever the process is after its 30th checkpoint: in a step, a validation or a write."""
+    settings: dict[str, Any] = RICH | {"max_steps": 120}
+    process = start_toy(tmp_path / "killed", settings)
+    while process.poll() is None:
+        latest = latest_checkpoint(tmp_path / "killed" / "checkpoints")
+        if latest is not None and int(latest.name[5:]) >= 30:
+            break
+        time.sleep(0.0005)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    killed = Run.open(tmp_path / "killed")
     killed.load_model(toy.ToyJob(seed=3).model)
     job = toy.ToyJob(seed=99)
     fit(job, TrainSettings(**settings), killed, resume=True)
-    assert 0 < len(job.seen) <= 240 - 90
-    assert_same(lines, whole, killed)
+    assert 0 < len(job.seen) <= 120 - 30
+    assert_same(lines, straight(toy, tmp_path / "whole", settings), killed)
 
 
-@pytest.mark.parametrize("option", ["--interrupt-at", "--terminate-at"])
-def test_interrupted(option: str, toy: Any, start_toy: Any, lines: Any, tmp_path: Path) -> None:
-    settings: dict[str, Any] = {"epochs": 4, "optimizer": "sgd", "momentum": 0.9, "lr": 0.1, "log_every": 4, "clip_value": 0.1}
-    process = start_toy(tmp_path / "stopped", settings, option, "9")
+SGD: dict[str, Any] = {"epochs": 4, "optimizer": "sgd", "momentum": 0.9, "lr": 0.1, "log_every": 4, "clip_value": 0.1}
+
+
+def test_ctrl_c(toy: Any, start_toy: Any, lines: Any, tmp_path: Path) -> None:
+    process = start_toy(tmp_path / "stopped", SGD, "--interrupt-at", "9")
     out, err = process.communicate()
     assert process.returncode == 130, err
     assert "after step 9" in out and "--resume" in out
     stopped = Run.open(tmp_path / "stopped")
-    fit(toy.ToyJob(seed=99), TrainSettings(**settings), stopped, resume=True)
-    assert_same(lines, straight(toy, tmp_path / "whole", settings), stopped)
+    fit(toy.ToyJob(seed=99), TrainSettings(**SGD), stopped, resume=True)
+    assert_same(lines, straight(toy, tmp_path / "whole", SGD), stopped)
+
+
+def test_sigterm_again_and_again(toy: Any, lines: Any, tmp_path: Path) -> None:
+    if threading.current_thread() is not threading.main_thread():
+        pytest.skip("signals reach the main thread only")
+    stopped = Run.create(tmp_path / "stopped", {"task": "toy"})
+    for seed, (steps, position) in enumerate([(1, 1), (5, 6), (3, 9)]):
+        job = toy.ToyJob(seed=seed)
+        job.hooks[steps] = toy.send(signal.SIGTERM)
+        with pytest.raises(Interrupted) as caught:
+            fit(job, TrainSettings(**SGD), stopped, resume=True)
+        assert caught.value.step == position
+    fit(toy.ToyJob(seed=99), TrainSettings(**SGD), stopped, resume=True)
+    assert_same(lines, straight(toy, tmp_path / "whole", SGD), stopped)
 
 
 def test_plateau_and_patience_resume(toy: Any, lines: Any, tmp_path: Path) -> None:
     """The schedule's and the stopping rule's counts survive: half-way by max_steps, then on."""
-    settings: dict[str, Any] = CHECKPOINT_EVERY_STEP | {"schedule": "plateau", "lr": 3.0, "epochs": 9, "patience": 5}
+    settings: dict[str, Any] = {"log_every": 4, "schedule": "plateau", "lr": 3.0, "epochs": 9, "patience": 5}
     whole = straight(toy, tmp_path / "whole", settings)
     # Validation at step 18 falls on an epoch's end, so that the shorter training validates nothing more.
     half = straight(toy, tmp_path / "half", settings | {"max_steps": 18})

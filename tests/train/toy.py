@@ -1,6 +1,6 @@
 """A tiny job of the tests' own: predict (token + 1) % vocabulary through an embedding, with dropout. Also a script.
 
-As a script: `toy.py RUN SETTINGS [--resume] [--interrupt-at STEP | --terminate-at STEP] [--file-limit BYTES]`.
+As a script: `toy.py RUN SETTINGS [--resume] [--interrupt-at STEP] [--file-limit BYTES]`.
 """
 
 from __future__ import annotations
@@ -82,22 +82,19 @@ def main() -> int:
     parser.add_argument("--batches", type=int, default=6)
     parser.add_argument("--file-limit", type=int, default=0)
     parser.add_argument("--interrupt-at", type=int, default=0)
-    parser.add_argument("--terminate-at", type=int, default=0)
     options = parser.parse_args()
     torch.set_num_threads(1)
     job = ToyJob(dropout=options.dropout, batches=options.batches)
-    for step, number in (
-        (options.interrupt_at, signal.SIGINT),
-        (options.terminate_at, signal.SIGTERM),
-    ):
-        if step:
-            job.hooks[step] = send(number)
+    if options.interrupt_at:
+        job.hooks[options.interrupt_at] = send(signal.SIGINT)
     if options.file_limit:
         limits = (options.file_limit, options.file_limit)
         job.hooks[5] = lambda loss: (resource.setrlimit(resource.RLIMIT_FSIZE, limits), loss)[1]
     try:
         run = Run.create(options.run, {"task": "toy"}, resume=options.resume)
-        print(json.dumps(fit(job, TrainSettings(**json.loads(options.settings)), run, resume=options.resume).best))
+        summary = fit(job, TrainSettings(**json.loads(options.settings)), run, resume=options.resume)
+        # One write, since two processes may share the pipe.
+        os.write(1, f"{json.dumps(summary.best)}\n".encode())
     except Interrupted as error:
         print(error)
         return 130

@@ -64,7 +64,7 @@ def sample(
 
 def _draw(scores: Tensor, top_k: int, top_p: float, uniform: Tensor) -> Tensor:
     """The symbol at which the cumulated probability of each row passes `uniform` `[R]`."""
-    ranked, symbols = scores.sort(1, descending=True, stable=True)
+    ranked, symbols = scores.sort(dim=1, descending=True, stable=True)
     if top_k:
         ranked[:, top_k:] = -torch.inf
     p = torch.softmax(ranked.double(), 1)

@@ -101,20 +101,20 @@ class EncoderDecoder(nn.Module):
             cell, c.embedding, c.hidden, layers=c.layers, bidirectional=c.bidirectional, merge=c.merge,
             dropout=c.dropout, recurrent_dropout=c.recurrent_dropout, residual=c.residual, **c.cell_options,
         )  # fmt: skip
-        vector_size = sum(part.shape[1] for part in self._ends(self._no_state()))
+        self.vector_size = sum(part.shape[1] for part in self._ends(self._no_state()))
         conditioning = Conditioning(
             c.conditioning, c.decoder_start, c.attention_score, c.attention_place, c.input_feeding
         )
         features = c.embedding if c.tie_embeddings else c.hidden
         self.decoder = DecoderCell(
-            cell, c.embedding, c.hidden, layers=c.decoder_layers, conditioning=conditioning, vector_size=vector_size,
+            cell, c.embedding, c.hidden, layers=c.decoder_layers, conditioning=conditioning, vector_size=self.vector_size,
             memory_size=self.encoder.output_size, features_size=features, recurrent_dropout=c.recurrent_dropout,
             cell_options=c.cell_options,
         )  # fmt: skip
         self.bridge = nn.ModuleList()
         if c.decoder_start == "bridge":
             widths = [part.shape[1] for part in tensors(self.decoder.initial_state(1)["layers"])]
-            self.bridge.extend(nn.Linear(vector_size, width) for width in widths)
+            self.bridge.extend(nn.Linear(self.vector_size, width) for width in widths)
         self.output = nn.Linear(features, c.target_size)
         self._initialise()
 

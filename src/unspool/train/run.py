@@ -75,9 +75,7 @@ class Run:
             )
 
     @classmethod
-    def create(
-        cls, path: str | Path, config: Mapping[str, Any], *, resume: bool = False, force: bool = False
-    ) -> Run:
+    def create(cls, path: str | Path, config: Mapping[str, Any], *, resume: bool = False, force: bool = False) -> Run:
         """Make the folder with its config, replacing a former run under `force`; or open it under `resume`.
 
         Under torchrun the main process makes it and the others open it.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from unspool.data.dates.fields import MINUTE, Fields, Moment, components, iso_fields, write
 from unspool.errors import UnspoolError
@@ -31,7 +31,7 @@ class Format:
     weight: float
     fields: Fields
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Unique in the inventory: ``locale|digits|pattern``."""
         return f"{self.locale}|{self.digits}|{self.pattern}"
@@ -40,7 +40,7 @@ class Format:
     def language(self) -> str:
         return self.locale.partition("_")[0]
 
-    @property
+    @cached_property
     def has_time(self) -> bool:
         return MINUTE in components(self.fields)
 
@@ -48,9 +48,14 @@ class Format:
         """The moment as the locale writes it."""
         return write(self.fields, moment)
 
+    @cached_property
+    def iso_fields(self) -> Fields:
+        """The fields that write in ISO 8601, to the day, the minute or the second, what this format writes."""
+        return iso_fields(self.fields)
+
     def iso(self, moment: Moment) -> str:
         """The moment in ISO 8601, to the day, minute or second that the format writes."""
-        return write(iso_fields(self.fields), moment)
+        return write(self.iso_fields, moment)
 
 
 @lru_cache

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from babel.core import Locale
 from babel.dates import DateTimeFormat, tokenize_pattern
@@ -61,13 +61,12 @@ def digit_systems(locale: str) -> tuple[str, ...]:
 def _samples(component: int) -> Iterator[datetime.datetime]:
     """One date and time for each value of a component, in order."""
     for i in range(fields.SIZES[component]):
-        moment = fields.Moment(0, 0, 0, 0)._replace(**{fields.Moment._fields[component]: i})
-        # 1950 began on a Sunday, so day i + 1 of that January is weekday i counted from Monday.
-        moment = moment._replace(day=i + 1) if component == fields.WEEKDAY else moment._replace(always=0)
-        yield fields.to_datetime(moment)
+        # 2 January 1950 was a Monday, so the days from index 1 on run through the weekdays.
+        changed = {"day": i + 1} if component == fields.WEEKDAY else {fields.Moment._fields[component]: i}
+        yield fields.to_datetime(fields.Moment(0, 0, 0, 0)._replace(**changed))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _field(locale: str, letter: str, width: int, digits: str) -> Field:
     component = _COMPONENT[letter]
     table = str.maketrans(DIGITS["latn"], DIGITS[digits])
@@ -113,11 +112,11 @@ def date_patterns(locale: str) -> list[tuple[str, str]]:
 
 def _joining_style(pattern: str) -> str:
     """The style whose joining pattern a skeleton's date takes: section "Missing Skeleton Fields" of the standard."""
-    letters = {value for kind, value in tokenize_pattern(pattern) if kind == "field"}
-    widths = {width for letter, width in letters if letter in "ML"}
-    if max(widths) >= 4:
-        return "full" if any(letter in "Ec" for letter, _ in letters) else "long"
-    return "medium" if max(widths) == 3 else "short"
+    widths = dict(value for _, value in tokenize_pattern(pattern) if not isinstance(value, str))
+    month = max(widths.get("M", 0), widths.get("L", 0))
+    if month >= 4:
+        return "full" if widths.keys() & {"E", "c"} else "long"
+    return "medium" if month == 3 else "short"
 
 
 def time_patterns(locale: str) -> list[str]:

@@ -1,0 +1,33 @@
+"""`load`: a run folder, ready to use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from unspool.cells import Cell
+from unspool.errors import RunError
+from unspool.tasks.translate import Translator
+from unspool.train import Run
+
+
+def load(run: Path | str | Sequence[Path | str], *, cells: Sequence[type[Cell]] = ()) -> Translator:
+    """Load a run, or several runs of one task as an ensemble. Nothing that stands in the folder is executed.
+
+    Args:
+        run: run folder, or a sequence of them.
+        cells: your own cell classes, for runs that were trained with one.
+
+    Raises:
+        RunError: a file of the run is missing, truncated or foreign. ConfigError: a cell has to be handed in; the
+            message prints the line to type.
+
+    Example:
+        `m = unspool.load("runs/dates"); m.translate(["3. Mai 2021"])`
+    """
+    paths = [run] if isinstance(run, (str, Path)) else list(run)
+    runs = [Run.open(path) for path in paths]
+    for opened in runs:
+        if opened.config.get("task") != "translate":
+            raise RunError(f"{opened.path} holds the task {opened.config.get('task')!r}; this version knows: translate")
+    return Translator(runs, cells)
