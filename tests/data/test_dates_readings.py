@@ -20,7 +20,7 @@ from unspool.data.dates import (
     readings,
     split_formats,
     with_tag,
-)  # fmt: skip
+)
 from unspool.data.dates.fields import Moment, all_days
 from unspool.data.dates.sample import written
 from unspool.errors import DataError

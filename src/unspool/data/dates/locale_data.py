@@ -77,7 +77,7 @@ def _field(locale: str, letter: str, width: int, digits: str) -> Field:
 def compiled(locale: str, pattern: str, digits: str) -> Fields | None:
     """The fields of a pattern; None if it has a letter that is not written here (zones, quarters, weeks)."""
     row: list[Field] = []
-    for kind, value in tokenize_pattern(pattern):
+    for _, value in tokenize_pattern(pattern):
         if isinstance(value, str):
             row.append(literal(value))
         elif value[0] in _COMPONENT:

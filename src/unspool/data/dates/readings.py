@@ -7,7 +7,7 @@ A line ``s`` that the sampler may have drawn has the posterior, over formats ``f
 with ``p(f)`` the format's weight and ``f`` of the tag's locale if the line has a tag. The best possible reader answers
 ``argmax_y p(y | s)`` and is right with probability ``max_y p(y | s)``; the mean of that over lines is the ceiling. The
 reader knows the formats, their weights and that all days are equally likely, but not what was drawn. ``4/3/21`` has
-three readings without a tag and one with it.
+two readings without a tag and one with it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from unspool.data.dates.fields import (
     Field,
     Moment,
     all_days,
-)  # fmt: skip
+)
 from unspool.data.dates.formats import Format, inventory
 from unspool.data.dates.sample import Example, split_tag
 from unspool.errors import DataError

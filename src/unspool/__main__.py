@@ -1,0 +1,3 @@
+from unspool.cli import main
+
+main()

@@ -1,0 +1,283 @@
+"""The command line: parses, calls, prints. Results go to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import warnings
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from unspool.cells import Cell, cell_name, load_cell
+from unspool.errors import ConfigError, DataError, UnspoolError
+from unspool.options import key_values, with_options
+from unspool.tasks.translate import DecodeOptions, TranslateSettings, Translator
+from unspool.train import Interrupted, TrainSettings
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+train_app = typer.Typer(no_args_is_help=True, help="Train a model of a task into a run folder.")
+app.add_typer(train_app, name="train")
+
+CellOption = Annotated[str, typer.Option("--cell", help="A shipped cell by name, or file.py:Class of your own.")]
+CellsOption = Annotated[list[str] | None, typer.Option("--cell", help="Your own cell that the run was trained with: file.py:Class.")]
+RunArgument = Annotated[list[Path], typer.Argument(metavar="RUN", help="Run folder.", show_default=False)]
+DEFAULT_EPOCHS = 20
+
+
+@train_app.command("translate")
+@with_options(TranslateSettings, TrainSettings, leave_out=("cell_options",))
+def train_translate(
+    out: Annotated[Path, typer.Option(help="Run folder to write.")],
+    train: Annotated[list[Path] | None, typer.Option(help="Parallel text: two files, or a .tsv or .jsonl; also .gz.")] = None,
+    valid: Annotated[list[Path] | None, typer.Option(help="Parallel text to choose by.")] = None,
+    cell: CellOption = "gru",
+    cell_option: Annotated[list[str] | None, typer.Option(help="name=value for the cell; may be repeated.")] = None,
+    examples: Annotated[int | None, typer.Option(help="Training examples of the default job.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the run in --out.")] = False,
+    given: dict[str, Any] = {},  # noqa: B006
+) -> None:
+    """Train a translator. Without --train: written dates in many languages into ISO 8601, no download."""
+    from unspool.tasks.translate import dates
+    from unspool.tasks.translate.train import TranslateData
+    from unspool.tasks.translate.train import train as train_translator
+
+    _refuse_taken(out, resume=resume, force=force)
+    default_job = not train
+    if default_job and valid:
+        raise ConfigError("--valid was given without --train; name the training files too")
+    if examples is not None and not default_job:
+        raise ConfigError("--examples belongs to the default job, but --train was given")
+    settings = _settings(TranslateSettings, given, dates.PRESET if default_job else {}, cell_options=key_values(cell_option or []))
+    training = _settings(TrainSettings, given, dates.TRAINING_PRESET if default_job else _bounded(given))
+    count = examples or dates.EXAMPLES
+    origin = {"job": "dates", "examples": count, "seed": settings.seed} if default_job else _paths(train, valid)
+    data = TranslateData.dates(examples=count, seed=settings.seed) if default_job else TranslateData.open(train or [], valid or [])
+    chosen = load_cell(cell)
+    summary = train_translator(chosen, data, settings, training, out, resume=resume, force=force, origin=origin)
+    say(f"trained {cell_name(chosen)} for {summary.steps} steps in {summary.seconds:.0f} s; ended by {summary.reason}")
+    print(json.dumps({"run": str(out), **asdict(summary)}))
+
+
+def _refuse_taken(out: Path, *, resume: bool, force: bool) -> None:
+    """Say at once that a folder is taken, before the data is read."""
+    from unspool.train import Run
+
+    Run.check(out, resume=resume, force=force)
+
+
+def _settings(cls: type[Any], given: dict[str, Any], preset: dict[str, Any], **more: Any) -> Any:
+    names = cls.__dataclass_fields__
+    return cls(**{**preset, **{name: value for name, value in given.items() if name in names}, **more})
+
+
+def _bounded(given: dict[str, Any]) -> dict[str, Any]:
+    """A training needs an end; 20 epochs unless the user names another one."""
+    return {} if given.keys() & {"epochs", "max_steps", "max_minutes"} else {"epochs": DEFAULT_EPOCHS}
+
+
+def _paths(train: list[Path] | None, valid: list[Path] | None) -> dict[str, Any]:
+    return {"job": "files", "train": [p.name for p in train or []], "valid": [p.name for p in valid or []]}
+
+
+@app.command()
+@with_options(DecodeOptions)
+def evaluate(
+    run: RunArgument,
+    test: Annotated[list[Path] | None, typer.Option(help="Parallel text; the default job has its own.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Also write the translations to this file.")] = None,
+    cell: CellsOption = None,
+    given: dict[str, Any] = {},  # noqa: B006
+) -> None:
+    """Measure a translator: one JSON line of metrics on stdout. Several RUNs make an ensemble."""
+    from unspool.data.corpus import open_parallel
+    from unspool.tasks.translate import evaluate as evaluate_translator
+    from unspool.tasks.translate.dates import evaluate_dates
+
+    translator, options = _translator(run, cell), DecodeOptions(**given)
+    if not test:
+        origin = translator.runs[0].config["origin"]
+        if origin.get("job") != "dates":
+            raise ConfigError(f"{run[0]} was trained on files; name the test files with --test")
+        rows = evaluate_dates(translator, options, seed=origin["seed"], examples=origin["examples"])
+        _show("Written dates into ISO 8601: exact match", rows)
+        print(json.dumps({"parts": rows}))
+        return
+    metrics, answers = evaluate_translator(translator, open_parallel(test), options)
+    if out is not None:
+        out.write_text("".join(f"{answer}\n" for answer in answers), encoding="utf-8")
+    print(json.dumps(metrics))
+
+
+@app.command()
+@with_options(DecodeOptions)
+def translate(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")],
+    text: Annotated[list[str] | None, typer.Argument(help="Texts; without any, the lines of stdin.")] = None,
+    ensemble: Annotated[list[Path] | None, typer.Option(help="Further runs to average with; may be repeated.")] = None,
+    scores: Annotated[bool, typer.Option("--scores", help="JSON lines with score and log-probability of each symbol.")] = False,
+    attention: Annotated[Path | None, typer.Option(help="Draw attention weights into this file (one text only).")] = None,
+    cell: CellsOption = None,
+    given: dict[str, Any] = {},  # noqa: B006
+) -> None:
+    """Translate texts: one line out for every line in."""
+    translator, options = _translator([run, *(ensemble or [])], cell), DecodeOptions(**given)
+    if attention is not None:
+        _draw(translator, options, text or [], attention)
+        return
+    failed = False
+    for chunk in _chunks(text):
+        good = [line for line, problem in chunk if problem is None]
+        found = iter(translator.detailed(good, options))
+        for _, problem in chunk:
+            if problem is not None:
+                failed = True
+                say(f"error: {problem}")
+            best = [] if problem is not None else next(found)
+            _print_translations(best, options.n_best, scores=scores)
+        sys.stdout.flush()
+    if failed:
+        raise typer.Exit(1)
+
+
+def _print_translations(best: list[Any], n_best: int, *, scores: bool) -> None:
+    """One line, or `n_best` lines; an empty or failed source gives as many empty ones."""
+    for i in range(n_best):
+        found = best[i] if i < len(best) else None
+        if scores:
+            symbols = [] if found is None else list(zip(found.pieces, found.log_probs, strict=True))
+            line = {"text": "" if found is None else found.text, "score": None if found is None else found.score}
+            print(json.dumps({**line, "symbols": symbols}, ensure_ascii=False))
+        else:
+            print("" if found is None else found.text)
+
+
+Line = tuple[str, str | None]
+
+
+def _chunks(texts: list[str] | None) -> Iterator[list[Line]]:
+    """Lines to translate, some at a time, each with what is wrong with it (None if nothing is)."""
+    lines = _argument_lines(texts) if texts else _stdin_lines()
+    size = 1 if not texts and sys.stdin.isatty() else 256
+    chunk: list[Line] = []
+    for line in lines:
+        chunk.append(line)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _argument_lines(texts: list[str]) -> Iterator[Line]:
+    for number, text in enumerate(texts, 1):
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError:
+            yield "", f"text {number} is not UTF-8"
+        else:
+            yield _limited(" ".join(text.splitlines()), f"text {number}")
+
+
+def _stdin_lines() -> Iterator[Line]:
+    for number, line in enumerate(sys.stdin.buffer, 1):
+        try:
+            text = line.decode("utf-8").removesuffix("\n").removesuffix("\r")
+        except UnicodeDecodeError as error:
+            yield "", f"line {number} is not UTF-8 (byte {error.start + 1}); its translation is left empty"
+        else:
+            yield _limited(text, f"line {number}")
+
+
+def _limited(text: str, name: str) -> Line:
+    from unspool.tasks.translate.translator import LINE_LIMIT
+
+    if len(text) <= LINE_LIMIT:
+        return text, None
+    return "", f"{name} has {len(text)} characters; the limit is {LINE_LIMIT}. Split it; its translation is left empty"
+
+
+def _draw(translator: Translator, options: DecodeOptions, texts: list[str], path: Path) -> None:
+    from unspool.view.attention import draw_attention
+
+    if len(texts) != 1 or not texts[0].strip():
+        raise ConfigError("--attention draws one text; give exactly one as an argument")
+    best = translator.detailed(texts, options, keep_attention=True)[0][0]
+    draw_attention(best, path)
+    print(best.text)
+
+
+@app.command()
+def encode(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")],
+    text: Annotated[list[str] | None, typer.Argument(help="Texts; without any, the lines of stdin.")] = None,
+    cell: CellsOption = None,
+) -> None:
+    """The 1-D vector of each text, the encoder's final state: one JSON list a line."""
+    translator = _translator([run], cell)
+    for chunk in _chunks(text):
+        for _, problem in chunk:
+            if problem is not None:
+                raise DataError(problem)
+        for vector in translator.encode([line for line, _ in chunk]).tolist():
+            print(json.dumps(vector))
+
+
+def _translator(runs: list[Path], cells: list[str] | None) -> Translator:
+    from unspool.tasks.load import load
+
+    own: list[type[Cell]] = [load_cell(spec) for spec in cells or []]
+    return load(runs, cells=own)
+
+
+def _show(title: str, rows: list[dict[str, Any]]) -> None:
+    table = Table(*rows[0], title=title)
+    for row in rows:
+        table.add_row(*(f"{value:.2%}" if isinstance(value, float) else str(value) for value in row.values()))
+    Console(stderr=True).print(table)
+
+
+def say(message: str) -> None:
+    """A message for people, on stderr."""
+    print(message, file=sys.stderr, flush=True)
+
+
+def spread(arguments: list[str]) -> list[str]:
+    """Let `--train a.de a.en` name two files: a second value becomes a repeated option."""
+    spread_out: list[str] = []
+    for i, argument in enumerate(arguments):
+        pair = i >= 2 and arguments[i - 2] in ("--train", "--valid", "--test") and not argument.startswith("-")
+        single = arguments[i - 1].removesuffix(".gz").endswith((".tsv", ".jsonl")) if pair else False
+        spread_out += [arguments[i - 2], argument] if pair and not single else [argument]
+    return spread_out
+
+
+def main() -> None:
+    """Run a command; exit status 0 done, 1 failed, 2 wrong use, 130 interrupted."""
+    warnings.showwarning = lambda message, *_: say(f"warning: {message}")
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `unspool translate … | head` ends in silence
+    try:
+        app(args=spread(sys.argv[1:]), standalone_mode=False, prog_name="unspool")
+    except (typer.Exit, click.exceptions.Exit) as stop:
+        sys.exit(stop.exit_code)
+    except Interrupted as stop:
+        say(str(stop))
+        sys.exit(130)
+    except (KeyboardInterrupt, click.Abort):
+        say("interrupted")
+        sys.exit(130)
+    except click.ClickException as wrong:
+        wrong.show()
+        sys.exit(wrong.exit_code)
+    except UnspoolError as error:
+        say(f"error: {error}")
+        sys.exit(1)

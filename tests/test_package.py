@@ -1,0 +1,58 @@
+"""The package as installed and as built: its version, its types, its pins."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from importlib import metadata, resources
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import unspool
+
+
+def test_version_is_the_installed_one() -> None:
+    assert unspool.__version__ == metadata.version("unspool")
+
+
+def test_types_are_shipped() -> None:
+    assert resources.files(unspool).joinpath("py.typed").is_file()
+
+
+def test_wheel_holds_the_package_and_nothing_else(tmp_path: Path, pytestconfig: pytest.Config) -> None:
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path)]
+    subprocess.run([*build, str(pytestconfig.rootpath)], check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {"unspool/__init__.py", "unspool/py.typed"} <= set(names)
+    assert {name.split("/")[0] for name in names} == {"unspool", f"unspool-{unspool.__version__}.dist-info"}
+
+
+def needed(name: str, extras: frozenset[str], seen: set[tuple[str, frozenset[str]]]) -> Iterator[str]:
+    """The distributions that `name[extras]` brings with it here, itself included, each by its canonical name."""
+    name = canonicalize_name(name)
+    if (name, extras) in seen:
+        return
+    seen.add((name, extras))
+    yield name
+    for line in metadata.requires(name) or []:
+        requirement = Requirement(line)
+        marker = requirement.marker
+        if marker is None or any(marker.evaluate({"extra": extra}) for extra in extras | {""}):
+            yield from needed(requirement.name, frozenset(requirement.extras), seen)
+
+
+def test_every_dependency_is_pinned(pytestconfig: pytest.Config) -> None:
+    text = (pytestconfig.rootpath / "constraints.txt").read_text(encoding="utf-8")
+    pins = {canonicalize_name(name): version for name, version in re.findall(r"^([\w.-]+)==(\S+)$", text, re.MULTILINE)}
+    installed = set(needed("unspool", frozenset({"dev"}), set())) - {"unspool"}
+    # A local label such as +cpu names a build of the version, not another version.
+    assert {name: metadata.version(name).split("+")[0] for name in installed} == {
+        name: pins.get(name) for name in installed
+    }
