@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from packaging.utils import NormalizedName, canonicalize_name
 
 import unspool
 
@@ -34,9 +34,10 @@ def test_wheel_holds_the_package_and_nothing_else(tmp_path: Path, pytestconfig: 
     assert {name.split("/")[0] for name in names} == {"unspool", f"unspool-{unspool.__version__}.dist-info"}
 
 
-def needed(name: str, extras: frozenset[str], seen: set[tuple[str, frozenset[str]]]) -> Iterator[str]:
-    """The distributions that `name[extras]` brings with it here, itself included, each by its canonical name."""
-    name = canonicalize_name(name)
+def needed(
+    name: NormalizedName, extras: frozenset[str], seen: set[tuple[NormalizedName, frozenset[str]]]
+) -> Iterator[NormalizedName]:
+    """The distributions that `name[extras]` brings with it here, itself included."""
     if (name, extras) in seen:
         return
     seen.add((name, extras))
@@ -45,14 +46,14 @@ def needed(name: str, extras: frozenset[str], seen: set[tuple[str, frozenset[str
         requirement = Requirement(line)
         marker = requirement.marker
         if marker is None or any(marker.evaluate({"extra": extra}) for extra in extras | {""}):
-            yield from needed(requirement.name, frozenset(requirement.extras), seen)
+            yield from needed(canonicalize_name(requirement.name), frozenset(requirement.extras), seen)
 
 
 def test_every_dependency_is_pinned(pytestconfig: pytest.Config) -> None:
     text = (pytestconfig.rootpath / "constraints.txt").read_text(encoding="utf-8")
     pins = {canonicalize_name(name): version for name, version in re.findall(r"^([\w.-]+)==(\S+)$", text, re.MULTILINE)}
-    installed = set(needed("unspool", frozenset({"dev"}), set())) - {"unspool"}
+    package = canonicalize_name("unspool")
+    names = set(needed(package, frozenset({"dev"}), set())) - {package}
     # A local label such as +cpu names a build of the version, not another version.
-    assert {name: metadata.version(name).split("+")[0] for name in installed} == {
-        name: pins.get(name) for name in installed
-    }
+    installed = {name: metadata.version(name).split("+")[0] for name in names}
+    assert installed == {name: pins.get(name) for name in names}

@@ -27,7 +27,9 @@ train_app = typer.Typer(no_args_is_help=True, help="Train a model of a task into
 app.add_typer(train_app, name="train")
 
 CellOption = Annotated[str, typer.Option("--cell", help="A shipped cell by name, or file.py:Class of your own.")]
-CellsOption = Annotated[list[str] | None, typer.Option("--cell", help="Your own cell that the run was trained with: file.py:Class.")]
+CellsOption = Annotated[
+    list[str] | None, typer.Option("--cell", help="Your own cell that the run was trained with: file.py:Class.")
+]
 RunArgument = Annotated[list[Path], typer.Argument(metavar="RUN", help="Run folder.", show_default=False)]
 DEFAULT_EPOCHS = 20
 
@@ -36,7 +38,9 @@ DEFAULT_EPOCHS = 20
 @with_options(TranslateSettings, TrainSettings, leave_out=("cell_options",))
 def train_translate(
     out: Annotated[Path, typer.Option(help="Run folder to write.")],
-    train: Annotated[list[Path] | None, typer.Option(help="Parallel text: two files, or a .tsv or .jsonl; also .gz.")] = None,
+    train: Annotated[
+        list[Path] | None, typer.Option(help="Parallel text: two files, or a .tsv or .jsonl; also .gz.")
+    ] = None,
     valid: Annotated[list[Path] | None, typer.Option(help="Parallel text to choose by.")] = None,
     cell: CellOption = "gru",
     cell_option: Annotated[list[str] | None, typer.Option(help="name=value for the cell; may be repeated.")] = None,
@@ -56,11 +60,17 @@ def train_translate(
         raise ConfigError("--valid was given without --train; name the training files too")
     if examples is not None and not default_job:
         raise ConfigError("--examples belongs to the default job, but --train was given")
-    settings = _settings(TranslateSettings, given, dates.PRESET if default_job else {}, cell_options=key_values(cell_option or []))
+    settings = _settings(
+        TranslateSettings, given, dates.PRESET if default_job else {}, cell_options=key_values(cell_option or [])
+    )
     training = _settings(TrainSettings, given, dates.TRAINING_PRESET if default_job else _bounded(given))
     count = examples or dates.EXAMPLES
     origin = {"job": "dates", "examples": count, "seed": settings.seed} if default_job else _paths(train, valid)
-    data = TranslateData.dates(examples=count, seed=settings.seed) if default_job else TranslateData.open(train or [], valid or [])
+    data = (
+        TranslateData.dates(examples=count, seed=settings.seed)
+        if default_job
+        else TranslateData.open(train or [], valid or [])
+    )
     chosen = load_cell(cell)
     summary = train_translator(chosen, data, settings, training, out, resume=resume, force=force, origin=origin)
     say(f"trained {cell_name(chosen)} for {summary.steps} steps in {summary.seconds:.0f} s; ended by {summary.reason}")
@@ -123,8 +133,12 @@ def translate(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")],
     text: Annotated[list[str] | None, typer.Argument(help="Texts; without any, the lines of stdin.")] = None,
     ensemble: Annotated[list[Path] | None, typer.Option(help="Further runs to average with; may be repeated.")] = None,
-    scores: Annotated[bool, typer.Option("--scores", help="JSON lines with score and log-probability of each symbol.")] = False,
-    attention: Annotated[Path | None, typer.Option(help="Draw attention weights into this file (one text only).")] = None,
+    scores: Annotated[
+        bool, typer.Option("--scores", help="JSON lines with score and log-probability of each symbol.")
+    ] = False,
+    attention: Annotated[
+        Path | None, typer.Option(help="Draw attention weights into this file (one text only).")
+    ] = None,
     cell: CellsOption = None,
     given: dict[str, Any] = {},  # noqa: B006
 ) -> None:

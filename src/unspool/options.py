@@ -14,7 +14,9 @@ import typer
 from unspool.errors import ConfigError
 
 
-def with_options(*settings: type[Any], leave_out: tuple[str, ...] = ()) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def with_options(
+    *settings: type[Any], leave_out: tuple[str, ...] = ()
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Let a command take every field of the dataclasses `settings` as an option.
 
     The decorated function gets what was given in its last parameter, `given`, a dict by field name; an option that was
@@ -35,7 +37,7 @@ def with_options(*settings: type[Any], leave_out: tuple[str, ...] = ()) -> Calla
             return command(**values, given={name: value for name, value in given.items() if value is not None})
 
         made = [_parameter(name, kind, default) for name, (kind, default) in fields.items()]
-        called.__signature__ = inspect.Signature([*own, *made])  # pyright: ignore[reportFunctionMemberAccess]
+        called.__signature__ = inspect.Signature([*own, *made])
         called.__doc__, called.__name__ = command.__doc__, command.__name__
         return called
 

@@ -106,7 +106,7 @@ def _checked_lengths(lengths: Tensor | Sequence[int], batch: int, time: int, dev
         raise ShapeError(f"lengths are {limits.dtype}; expected whole numbers, the valid steps of each row")
     if limits.shape != (batch,):
         raise ShapeError(f"lengths have shape {tuple(limits.shape)}; expected [{batch}], one for each row of inputs")
-    if batch and not (0 <= int(limits.min()) and int(limits.max()) <= time):
+    if batch and not (int(limits.min()) >= 0 and int(limits.max()) <= time):
         raise ShapeError(
             f"lengths range from {int(limits.min())} to {int(limits.max())}; "
             f"expected 0 to {time}, the number of steps in inputs"

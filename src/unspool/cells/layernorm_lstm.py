@@ -41,9 +41,7 @@ class LayerNormLSTMCell(Cell):
         recurrent_init: str = "orthogonal",
         initial_state: str = "zeros",
     ) -> None:
-        super().__init__(
-            input_size, hidden_size, state_sizes=(hidden_size, hidden_size), initial_state=initial_state
-        )
+        super().__init__(input_size, hidden_size, state_sizes=(hidden_size, hidden_size), initial_state=initial_state)
         self.x = nn.Linear(input_size, 4 * hidden_size, bias=False)
         self.h = nn.Linear(hidden_size, 4 * hidden_size, bias=False)
         self.norm_x = nn.LayerNorm(4 * hidden_size)

@@ -18,9 +18,7 @@ class LinearIn(Cell):
     """
 
     def __init__(self, input_size: int, cell: Cell) -> None:
-        super().__init__(
-            input_size, cell.hidden_size, state_sizes=cell.state_sizes, output_size=cell.output_size
-        )
+        super().__init__(input_size, cell.hidden_size, state_sizes=cell.state_sizes, output_size=cell.output_size)
         self.linear = nn.Linear(input_size, cell.input_size)
         self.cell = cell
 

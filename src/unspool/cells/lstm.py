@@ -53,7 +53,9 @@ class LSTMCell(Cell):
         initial_state: str = "zeros",
     ) -> None:
         if projection_size is not None and not 0 < projection_size < hidden_size:
-            raise ConfigError(f"projection_size is {projection_size}; expected 1 to {hidden_size - 1} (below H), or None")
+            raise ConfigError(
+                f"projection_size is {projection_size}; expected 1 to {hidden_size - 1} (below H), or None"
+            )
         output_size = hidden_size if projection_size is None else projection_size
         super().__init__(
             input_size,

@@ -78,5 +78,7 @@ def load_cell(spec: str) -> type[Cell]:
     cell = getattr(module, name, None)
     if not (isinstance(cell, type) and issubclass(cell, Cell)):
         found = [k for k, v in vars(module).items() if isinstance(v, type) and issubclass(v, Cell) and v is not Cell]
-        raise ConfigError(f"--cell {spec}: {file!r} has no unspool.Cell class {name!r}; it has: {', '.join(found) or 'none'}")
+        raise ConfigError(
+            f"--cell {spec}: {file!r} has no unspool.Cell class {name!r}; it has: {', '.join(found) or 'none'}"
+        )
     return cell

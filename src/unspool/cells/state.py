@@ -6,6 +6,7 @@ These few functions are all that the rest of unspool needs to take a state apart
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 import torch
@@ -60,4 +61,4 @@ def cat_rows(trees: list[Tree]) -> Tree:
 def split_rows(tree: Tree, sizes: list[int]) -> list[Tree]:
     """Split the state of one batch into states of `sizes[i]` rows each."""
     bounds = [sum(sizes[:i]) for i in range(len(sizes) + 1)]
-    return [map_tensors(lambda v, a=a, b=b: v[a:b], tree) for a, b in zip(bounds, bounds[1:], strict=False)]
+    return [map_tensors(lambda v, a=a, b=b: v[a:b], tree) for a, b in pairwise(bounds)]

@@ -36,7 +36,9 @@ class Batch:
     target_lengths: Tensor
 
     def to(self, device: torch.device | str) -> Batch:
-        return Batch(*(value.to(device) for value in (self.source, self.source_lengths, self.target, self.target_lengths)))
+        return Batch(
+            *(value.to(device) for value in (self.source, self.source_lengths, self.target, self.target_lengths))
+        )
 
 
 def pad(rows: list[np.ndarray]) -> tuple[Tensor, Tensor]:
@@ -48,9 +50,22 @@ def pad(rows: list[np.ndarray]) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(padded), torch.from_numpy(lengths)
 
 
+DIRECTION_MARKS = dict.fromkeys(map(ord, "\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"))
+"""Invisible marks of writing direction, which people do not type."""
+
+
+def plain(text: str) -> str:
+    """`text` as a model reads it: any white space is one space, and no direction marks.
+
+    >>> plain("26\u202fнояб.  2045\u200f ")
+    '26 нояб. 2045'
+    """
+    return " ".join(text.translate(DIRECTION_MARKS).split())
+
+
 def encode_source(tokenizer: Tokenizer, text: str) -> np.ndarray:
-    """Ids of a source text as a model reads it: the end symbol last, so that no row is empty."""
-    return np.asarray([*tokenizer.encode(text), END], dtype=np.int32)
+    """Ids of a source text made `plain`: the end symbol last, so that no row is empty."""
+    return np.asarray([*tokenizer.encode(plain(text)), END], dtype=np.int32)
 
 
 def encode_target(tokenizer: Tokenizer, text: str) -> np.ndarray:

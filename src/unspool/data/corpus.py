@@ -75,7 +75,7 @@ def _opened(path: Path) -> IO[bytes]:
     try:
         if path.suffix != ".gz":
             return path.open("rb")
-        unpacked = tempfile.TemporaryFile()
+        unpacked = tempfile.TemporaryFile()  # noqa: SIM115 — the caller closes it
         with gzip.open(path) as packed:
             while chunk := packed.read(1 << 20):
                 unpacked.write(chunk)

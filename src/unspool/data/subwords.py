@@ -92,9 +92,7 @@ class SentencePieceTokenizer:
         self._model = _sentencepiece().SentencePieceProcessor(model_proto=model)
 
     @classmethod
-    def train(
-        cls, texts: Iterable[str], *, vocabulary: int, min_count: int, lowercase: bool
-    ) -> SentencePieceTokenizer:
+    def train(cls, texts: Iterable[str], *, vocabulary: int, min_count: int, lowercase: bool) -> SentencePieceTokenizer:
         written = io.BytesIO()
         try:
             _sentencepiece().SentencePieceTrainer.train(
@@ -140,5 +138,7 @@ def _sentencepiece() -> Any:
     try:
         import sentencepiece
     except ImportError as error:
-        raise UnspoolError(f"this tokenizer needs the sentencepiece library, which is not installed: {INSTALL}") from error
+        raise UnspoolError(
+            f"this tokenizer needs the sentencepiece library, which is not installed: {INSTALL}"
+        ) from error
     return sentencepiece

@@ -19,9 +19,9 @@ from unspool.errors import ConfigError
 class Ranking:
     """How hypotheses compare (Wu et al. 2016, https://arxiv.org/abs/1609.08144, equation 14)::
 
-        score(Y) = log p(Y) / lp(Y) + cp(Y)
-        lp(Y) = ((5 + |Y|) / 6)^length_penalty                      |Y| symbols, the end symbol included
-        cp(Y) = coverage_penalty · Σ_s log min(Σ_t a_ts, 1)         a_ts: attention weights
+    score(Y) = log p(Y) / lp(Y) + cp(Y)
+    lp(Y) = ((5 + |Y|) / 6)^length_penalty                      |Y| symbols, the end symbol included
+    cp(Y) = coverage_penalty · Σ_s log min(Σ_t a_ts, 1)         a_ts: attention weights
     """
 
     length_penalty: float = 0.0

@@ -36,7 +36,9 @@ class Ensemble:
         steps = [member.step(token, own) for member, own in zip(self.members, state, strict=True)]
         sizes = {scores.shape[1] for scores, _ in steps}
         if len(sizes) > 1:
-            raise ConfigError(f"the models of an ensemble must share one vocabulary, but theirs have {sorted(sizes)} symbols")
+            raise ConfigError(
+                f"the models of an ensemble must share one vocabulary, but theirs have {sorted(sizes)} symbols"
+            )
         scores = torch.logsumexp(torch.stack([scores for scores, _ in steps]), 0) - math.log(len(steps))
         return scores, tuple(after for _, after in steps)
 

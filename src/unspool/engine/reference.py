@@ -39,7 +39,8 @@ def run(
         y, state = _loop(cell, x, state, context, [x.shape[0]] * x.shape[1], truncate, checkpoint)
         return (y.flip(1) if reverse else y), state
     order = torch.argsort(lengths, descending=True, stable=True)
-    x, state, context, lengths = (select_rows(part, order) for part in (x, state, context, lengths))
+    lengths = lengths[order]
+    x, state, context = (select_rows(part, order) for part in (x, state, context))
     if reverse:
         x = _reversed(x, lengths)
     steps = torch.arange(x.shape[1], device=lengths.device)
@@ -75,13 +76,18 @@ def _loop(
         if segment is None:
             y, state = _steps(*part)
         else:
-            y, state = recompute(_steps, *part, use_reentrant=False)  # pyright: ignore[reportGeneralTypeIssues]
+            y, state = recompute(_steps, *part, use_reentrant=False)
         outputs += y
     return torch.stack(outputs, 1), state
 
 
 def _steps(
-    cell: Step, inputs: tuple[Tensor, ...], state: Tree, context: Tree, active: list[int], start: int,
+    cell: Step,
+    inputs: tuple[Tensor, ...],
+    state: Tree,
+    context: Tree,
+    active: list[int],
+    start: int,
     truncate: int | None,
 ) -> tuple[list[Tensor], Tree]:
     """The steps start, start + 1, … over `inputs`, each `[B, I]`; outputs come padded with zero rows to B."""

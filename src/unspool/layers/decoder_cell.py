@@ -104,15 +104,15 @@ class DecoderCell(Cell):
         attended = memory_size if kind == "attention" else 0
         width = embedding_size + vector + (attended if before else 0)
         width += features_size if conditioning.input_feeding else 0
-        self.layers = nn.ModuleList()
+        built: list[Cell] = []
         for _ in range(layers):
-            built = build_cell(cell, width, hidden_size, **(cell_options or {}))
+            built.append(build_cell(cell, width, hidden_size, **(cell_options or {})))
             if recurrent_dropout:
-                check_takes_mask(built)
-            self.layers.append(built)
-            width = built.output_size + vector
-        self.top_size = self.layers[-1].output_size
-        query_size = next(tensors(self.layers[-1].initial_state(1))).shape[1] if before else self.top_size  # pyright: ignore[reportCallIssue]
+                check_takes_mask(built[-1])
+            width = built[-1].output_size + vector
+        self.layers = nn.ModuleList(built)
+        self.top_size = built[-1].output_size
+        query_size = next(tensors(built[-1].initial_state(1))).shape[1] if before else self.top_size
         self.attention = Attention(query_size, memory_size, score=conditioning.score) if attended else None
         self.sees_output = kind == "every-step" or (kind == "attention" and before)
         read = self.top_size + vector + attended + (embedding_size if self.sees_output else 0)

@@ -71,7 +71,8 @@ class EncoderDecoder(nn.Module):
     """Stacked recurrent encoder and decoder, trained jointly to write a target sequence for a source sequence::
 
         vector, memory = encoder(embed(source))
-        p(y_t | y_<t, source) = softmax(W features_t),    features_t, s_t = DecoderCell(embed(y_{t-1}), s_{t-1}; vector, memory)
+        features_t, s_t = DecoderCell(embed(y_{t-1}), s_{t-1}; vector, memory)
+        p(y_t | y_<t, source) = softmax(W features_t)
 
     Symbols are int64 ids; 0 pads, 1 starts and 2 ends a sequence. It is the `StepModel` that `unspool.decode` drives.
 
@@ -98,19 +99,34 @@ class EncoderDecoder(nn.Module):
             self.target_embedding if c.share_embeddings else nn.Embedding(c.source_size, c.embedding, padding_idx=PAD)
         )
         self.encoder = Recurrent(
-            cell, c.embedding, c.hidden, layers=c.layers, bidirectional=c.bidirectional, merge=c.merge,
-            dropout=c.dropout, recurrent_dropout=c.recurrent_dropout, residual=c.residual, **c.cell_options,
-        )  # fmt: skip
+            cell,
+            c.embedding,
+            c.hidden,
+            layers=c.layers,
+            bidirectional=c.bidirectional,
+            merge=c.merge,
+            dropout=c.dropout,
+            recurrent_dropout=c.recurrent_dropout,
+            residual=c.residual,
+            **c.cell_options,
+        )
         self.vector_size = sum(part.shape[1] for part in self._ends(self._no_state()))
         conditioning = Conditioning(
             c.conditioning, c.decoder_start, c.attention_score, c.attention_place, c.input_feeding
         )
         features = c.embedding if c.tie_embeddings else c.hidden
         self.decoder = DecoderCell(
-            cell, c.embedding, c.hidden, layers=c.decoder_layers, conditioning=conditioning, vector_size=self.vector_size,
-            memory_size=self.encoder.output_size, features_size=features, recurrent_dropout=c.recurrent_dropout,
+            cell,
+            c.embedding,
+            c.hidden,
+            layers=c.decoder_layers,
+            conditioning=conditioning,
+            vector_size=self.vector_size,
+            memory_size=self.encoder.output_size,
+            features_size=features,
+            recurrent_dropout=c.recurrent_dropout,
             cell_options=c.cell_options,
-        )  # fmt: skip
+        )
         self.bridge = nn.ModuleList()
         if c.decoder_start == "bridge":
             widths = [part.shape[1] for part in tensors(self.decoder.initial_state(1)["layers"])]

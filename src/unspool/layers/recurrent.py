@@ -109,7 +109,12 @@ class Recurrent(nn.Module):
         for name, p in (("dropout", dropout), ("recurrent_dropout", recurrent_dropout)):
             if not 0 <= p < 1:
                 raise ConfigError(f"{name} is {p}; expected a probability, at least 0 and below 1")
-        self.input_size, self.hidden_size, self.bidirectional, self.merge = input_size, hidden_size, bidirectional, merge
+        self.input_size, self.hidden_size, self.bidirectional, self.merge = (
+            input_size,
+            hidden_size,
+            bidirectional,
+            merge,
+        )
         self.recurrent_dropout, self.residual, self.engine = recurrent_dropout, residual, engine
         self.dropout = nn.Dropout(dropout)
         self.layers = nn.ModuleList()

@@ -20,7 +20,7 @@ def seed_everything(seed: int) -> None:
 def capture(device: torch.device) -> dict[str, Tensor]:
     """The states as tensors whose shapes never vary; `cuda` only when `device` is one."""
     version, words, gauss = random.getstate()
-    _, keys, position, has_gauss, cached = np.random.get_state(legacy=True)  # pyright: ignore[reportAssignmentType]
+    _, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
     state = {
         "python": torch.tensor([version, *words], dtype=torch.int64),
         "python_gauss": torch.tensor([gauss is not None, gauss or 0.0], dtype=torch.float64),

@@ -53,7 +53,11 @@ class TranslateJob:
                 answers = greedy(model, (batch.source, batch.source_lengths), self._limits)
                 right += sum(map(_same, answers, batch.target.tolist(), batch.target_lengths.tolist()))
                 decoded += len(answers)
-        return {"loss": loss / symbols, "perplexity": math.exp(min(loss / symbols, 700)), "exact_match": right / decoded}
+        return {
+            "loss": loss / symbols,
+            "perplexity": math.exp(min(loss / symbols, 700)),
+            "exact_match": right / decoded,
+        }
 
 
 def _same(answer: Hypothesis, target: list[int], length: int) -> bool:

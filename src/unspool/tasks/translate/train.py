@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from unspool.cells import Cell, cell_name
-from unspool.data.batches import Batches
+from unspool.data.batches import Batches, plain
 from unspool.data.corpus import ListCorpus, ParallelCorpus, open_parallel
 from unspool.data.tokenizer import Tokenizer, load_tokenizer, tokenizer_bytes, train_tokenizer
 from unspool.errors import ConfigError, RunError
@@ -114,9 +114,9 @@ def _learned_tokenizers(corpus: ParallelCorpus, settings: TranslateSettings) -> 
         )
 
     if settings.joint_vocabulary:
-        joint = learn(chain.from_iterable(corpus))
+        joint = learn(chain.from_iterable((plain(source), target) for source, target in corpus))
         return joint, joint
-    return learn(pair[0] for pair in corpus), learn(pair[1] for pair in corpus)
+    return learn(plain(pair[0]) for pair in corpus), learn(pair[1] for pair in corpus)
 
 
 def _stored_tokenizers(out: Path) -> tuple[Tokenizer, Tokenizer]:

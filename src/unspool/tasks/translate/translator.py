@@ -188,10 +188,11 @@ def _load(run: Run, cells: Sequence[type[Cell]]) -> tuple[EncoderDecoder, Tokeni
     cell = find_cell(config["cell"], cells)
     try:
         settings = TranslateSettings(**config["settings"])
-        int(config["longest_source"]), int(config["longest_target"])
+        longest = [int(config[name]) for name in ("longest_source", "longest_target")]
+        if min(longest) < 1:
+            raise ValueError(f"lengths {longest} below 1")
     except (TypeError, KeyError, ValueError) as error:
         raise RunError(f"{run.path / 'config.json'} is damaged ({error}); restore it from a copy") from error
     model = EncoderDecoder(cell, settings.model_config(source.size, target.size))
     run.load_model(model)
     return model.eval(), source, target
-
