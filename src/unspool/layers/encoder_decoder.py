@@ -136,7 +136,8 @@ class EncoderDecoder(nn.Module):
 
     @torch.no_grad()
     def _initialise(self) -> None:
-        for embedding in {self.source_embedding, self.target_embedding}:
+        # Named, not a set: the order decides which random numbers each one gets.
+        for embedding in (self.source_embedding, self.target_embedding):
             nn.init.normal_(embedding.weight, std=self.config.embedding**-0.5)
             embedding.weight[PAD] = 0
         if self.config.tie_embeddings:

@@ -12,20 +12,20 @@ PRESET: dict[str, Any] = {
     "embedding": 64,
     "hidden": 128,
     "max_tokens": 6000,
+    "attention_score": "general",
     "dropout": 0.0,
     "label_smoothing": 0.0,
 }
 """Choices of the model that suit the default job, where the user makes none."""
 
 TRAINING_PRESET: dict[str, Any] = {
-    "lr": 4e-3,
+    "lr": 5e-3,
     "warmup": 100,
     "schedule": "cosine",
-    "max_steps": 1500,
-    "validate_every": 500,
+    "max_steps": 600,
+    "validate_every": 200,
     "monitor": "exact_match",
     "mode": "max",
-    "max_minutes": 4.0,
     "ema": 0.99,
 }
 EXAMPLES = 200_000

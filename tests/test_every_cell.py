@@ -1,0 +1,124 @@
+"""Every cell, shipped or a user's own, has the same rights everywhere: in a stack, in both directions, as encoder and
+decoder, trained by --cell, resumed, reloaded, and searched with a beam."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+import unspool
+from unspool.cells import CELLS, load_cell
+from unspool.cli import app, spread
+from unspool.decode import Limits, beam
+from unspool.errors import ConfigError
+from unspool.layers.encoder_decoder import EncoderDecoder, EncoderDecoderConfig
+
+TWO_STATES = """
+import torch
+import unspool
+
+
+class TwoStates(unspool.Cell):
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size, state_sizes=(hidden_size, 3))
+        self.x = torch.nn.Linear(input_size, hidden_size)
+        self.h = torch.nn.Linear(hidden_size, hidden_size, bias=False)
+        self.slow = torch.nn.Linear(hidden_size, 3)
+
+    def forward(self, x, state):
+        h, slow = state
+        h = torch.tanh(self.x(x) + self.h(h) * torch.sigmoid(slow.mean(1, keepdim=True)))
+        slow = 0.9 * slow + 0.1 * self.slow(h)
+        return h, (h, slow)
+"""
+NAMES = [*CELLS, "own"]
+
+
+@pytest.fixture(scope="module")
+def own_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("cells") / "own.py"
+    path.write_text(TWO_STATES)
+    return path
+
+
+@pytest.fixture
+def spec(request: pytest.FixtureRequest, own_file: Path) -> str:
+    return f"{own_file}:TwoStates" if request.param == "own" else request.param
+
+
+@pytest.mark.parametrize("spec", NAMES, indirect=True)
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_in_a_stack(spec: str, bidirectional: bool) -> None:
+    torch.manual_seed(0)
+    net = unspool.Recurrent(load_cell(spec), 5, 4, layers=2, bidirectional=bidirectional).double()
+    x = torch.randn(3, 6, 5, dtype=torch.float64, requires_grad=True)
+    y, state = net(x, lengths=[6, 2, 4])
+    y.sum().backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in net.parameters())
+    alone, _ = net(x[1:2, :2])
+    torch.testing.assert_close(y[1:2, :2], alone)
+    assert len(state) == 2 and (y[1, 2:] == 0).all()
+
+
+@pytest.mark.parametrize("spec", NAMES, indirect=True)
+@pytest.mark.parametrize("conditioning", ["init", "every-step", "attention"])
+def test_as_encoder_and_decoder(spec: str, conditioning: str) -> None:
+    torch.manual_seed(0)
+    config = EncoderDecoderConfig(9, 11, embedding=6, hidden=5, layers=2, decoder_layers=2, conditioning=conditioning)
+    model = EncoderDecoder(load_cell(spec), config).double().eval()
+    source, lengths = torch.randint(3, 9, (3, 4)), torch.tensor([4, 2, 3])
+    target, target_lengths = torch.randint(3, 11, (3, 5)), torch.tensor([5, 3, 4])
+    features = model(source, lengths, target, target_lengths)
+    model.logits(features).logsumexp(2).sum().backward()
+    without = [name for name, p in model.named_parameters() if p.grad is None or p.grad.abs().sum() == 0]
+    assert not without
+    found = beam(model, (source, lengths), Limits(max_length=4), width=3, n_best=2)
+    alone = beam(model, (source[1:2, :2], lengths[1:2]), Limits(max_length=4), width=3, n_best=2)
+    assert [h.tokens for h in found[1]] == [h.tokens for h in alone[0]]
+
+
+def cli(*arguments: object) -> None:
+    """The command line in this process: what it prints is captured, what it raises is the test's."""
+    app(args=spread([str(argument) for argument in arguments]), standalone_mode=False)
+
+
+@pytest.fixture(scope="module")
+def letters(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write a word's letters backwards."""
+    path = tmp_path_factory.mktemp("letters") / "words.tsv"
+    words = ["".join("abcd"[(i >> shift) % 4] for shift in range(0, 2 * n, 2)) for n in (2, 3) for i in range(4**n)]
+    path.write_text("".join(f"{word}\t{word[::-1]}\n" for word in words))
+    return path
+
+
+@pytest.mark.parametrize("spec", NAMES, indirect=True)
+def test_trained_by_name_resumed_and_reloaded(
+    spec: str, letters: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sizes = ["--tokenizer", "chars", "--hidden", 6, "--embedding", 5, "--max-tokens", 64, "--log-every", 4]
+    choices = ["--train", letters, "--valid", letters, "--cell", spec, *sizes]
+    cli("train", "translate", *choices, "--out", tmp_path / "straight", "--max-steps", 8)
+    cli("train", "translate", *choices, "--out", tmp_path / "run", "--max-steps", 4)
+    cli("train", "translate", *choices, "--out", tmp_path / "run", "--max-steps", 8, "--resume")
+    weights = [tmp_path / run / "checkpoints" / "step-00000008" / "model.safetensors" for run in ("straight", "run")]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+
+    cells = [load_cell(spec)] if ":" in spec else []
+    answers = unspool.load(tmp_path / "run", cells=cells).translate(["abc", "dd"], beam=3)
+    capsys.readouterr()
+    cli("translate", tmp_path / "run", "abc", "dd", "--beam", 3, *(["--cell", spec] if cells else []))
+    assert capsys.readouterr().out.splitlines() == answers
+
+
+def test_own_cell_is_inert_text(own_file: Path, letters: Path, tmp_path: Path) -> None:
+    """A run folder names the cell and cannot run it: it has to be handed in, and the error prints the line to type."""
+    cli(
+        "train", "translate", "--train", letters, "--valid", letters, "--cell", f"{own_file}:TwoStates",
+        "--out", tmp_path / "run", "--max-steps", 1, "--hidden", 4, "--embedding", 4, "--tokenizer", "chars",
+    )  # fmt: skip
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["cell"] == "TwoStates"
+    with pytest.raises(ConfigError, match=r"--cell your_file.py:TwoStates.*cells=\[TwoStates\]"):
+        unspool.load(tmp_path / "run")
