@@ -106,7 +106,9 @@ def test_limits_hold(way: int) -> None:
 @pytest.mark.parametrize("way", range(3))
 @pytest.mark.parametrize("n", [1, 2])
 def test_no_ngram_occurs_twice(way: int, n: int) -> None:
-    for h in ways()[way](Toy(9), torch.tensor([0, 1, 2]), Limits(3 if n == 1 else 8, banned=(START,), no_repeat_ngram=n)):
+    for h in ways()[way](
+        Toy(9), torch.tensor([0, 1, 2]), Limits(3 if n == 1 else 8, banned=(START,), no_repeat_ngram=n)
+    ):
         grams = list(zip(*(h.tokens[i:] for i in range(n)), strict=False))
         assert len(set(grams)) == len(grams)
 
@@ -133,13 +135,19 @@ def test_sampling_follows_the_distribution_and_its_seed() -> None:
 def test_top_k_and_top_p_cut_the_tail() -> None:
     toy, source = Toy(17), torch.zeros(500, dtype=torch.int64)
     ranked = toy.table[0, START, START].sort(descending=True)
-    for choices, allowed in (({"top_k": 2}, 2), ({"top_p": float(ranked.values[:2].exp().sum()) - 1e-4}, 2), ({"top_p": 1e-9}, 1)):
+    for choices, allowed in (
+        ({"top_k": 2}, 2),
+        ({"top_p": float(ranked.values[:2].exp().sum()) - 1e-4}, 2),
+        ({"top_p": 1e-9}, 1),
+    ):
         drawn = {(*h.tokens, END)[0] for h in sample(toy, source, Limits(1), seed=1, **choices)}
         assert drawn == set(ranked.indices[:allowed].tolist())
 
 
 def test_temperature_zero_is_greedy() -> None:
-    assert sample(Toy(1), torch.arange(3), Limits(6), seed=0, temperature=0) == greedy(Toy(1), torch.arange(3), Limits(6))
+    assert sample(Toy(1), torch.arange(3), Limits(6), seed=0, temperature=0) == greedy(
+        Toy(1), torch.arange(3), Limits(6)
+    )
 
 
 def test_an_ensemble_averages_probabilities() -> None:

@@ -90,7 +90,9 @@ def test_every_step_vector_enters_every_layer_and_the_output() -> None:
     state, context = model.begin(model.encode(source, lengths))
     vector = context["vector"]
     inputs: list[Tensor] = []
-    hooks = [layer.register_forward_pre_hook(lambda _, given: inputs.append(given[0])) for layer in model.decoder.layers]
+    hooks = [
+        layer.register_forward_pre_hook(lambda _, given: inputs.append(given[0])) for layer in model.decoder.layers
+    ]
     hooks.append(model.decoder.readout.register_forward_pre_hook(lambda _, given: inputs.append(given[0])))
     model.decoder(model.target_embedding(target[:, 1]), state, context)
     assert len(inputs) == 4
@@ -120,7 +122,9 @@ def test_scheduled_sampling_feeds_own_guesses() -> None:
     model = build()
     source, lengths, target, _ = batch()
     full = torch.full((3,), target.shape[1])
-    torch.testing.assert_close(model(source, lengths, target, full, sampling=1e-9), model(source, lengths, target, full))
+    torch.testing.assert_close(
+        model(source, lengths, target, full, sampling=1e-9), model(source, lengths, target, full)
+    )
     own = model(source, lengths, target, full, sampling=1.0)
     other = target.clone()
     other[:, 1:] = 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,33 +14,20 @@ INSTALL = "pip install 'unspool[translate]'"
 
 
 class SubwordTokenizer:
-    """Byte-pair encoding or a unigram model over words and punctuation marks; `decode(encode(x))` gives x back."""
+    """Byte-pair encoding (Sennrich et al. 2016, https://arxiv.org/abs/1508.07909) over words and punctuation marks.
 
-    def __init__(self, kind: str, model: Any) -> None:
-        self.kind, self._model = kind, model
+    `decode(encode(x))` gives x back where all its characters are known.
+    """
 
-    @classmethod
-    def train_bpe(cls, texts: Iterable[str], *, vocabulary: int, min_count: int, lowercase: bool) -> SubwordTokenizer:
-        hf = _library()
-        trainer = hf.trainers.BpeTrainer(
-            vocab_size=vocabulary, min_frequency=min_count, special_tokens=list(SYMBOLS), show_progress=False
-        )
-        return cls._train("bpe", hf.models.BPE(unk_token=SYMBOLS[UNKNOWN]), trainer, texts, lowercase)
+    kind = "bpe"
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
 
     @classmethod
-    def train_unigram(
-        cls, texts: Iterable[str], *, vocabulary: int, min_count: int, lowercase: bool
-    ) -> SubwordTokenizer:
+    def train(cls, texts: Iterable[str], *, vocabulary: int, min_count: int, lowercase: bool) -> SubwordTokenizer:
         hf = _library()
-        trainer = hf.trainers.UnigramTrainer(
-            vocab_size=vocabulary, special_tokens=list(SYMBOLS), unk_token=SYMBOLS[UNKNOWN], show_progress=False
-        )
-        return cls._train("unigram", hf.models.Unigram(), trainer, texts, lowercase)
-
-    @classmethod
-    def _train(cls, kind: str, model: Any, trainer: Any, texts: Iterable[str], lowercase: bool) -> SubwordTokenizer:
-        hf = _library()
-        tokenizer = hf.Tokenizer(model)
+        tokenizer = hf.Tokenizer(hf.models.BPE(unk_token=SYMBOLS[UNKNOWN]))
         steps = [hf.normalizers.NFC(), *([hf.normalizers.Lowercase()] if lowercase else [])]
         tokenizer.normalizer = hf.normalizers.Sequence(steps)
         # Metaspace keeps where the spaces were; punctuation is split off, so that "dog." shares its word with "dog".
@@ -47,8 +35,11 @@ class SubwordTokenizer:
             [hf.pre_tokenizers.Metaspace(prepend_scheme="always"), hf.pre_tokenizers.Punctuation("isolated")]
         )
         tokenizer.decoder = hf.decoders.Metaspace(prepend_scheme="always")
+        trainer = hf.trainers.BpeTrainer(
+            vocab_size=vocabulary, min_frequency=min_count, special_tokens=list(SYMBOLS), show_progress=False
+        )
         tokenizer.train_from_iterator(texts, trainer)
-        return cls(kind, tokenizer)
+        return cls(tokenizer)
 
     @property
     def size(self) -> int:
@@ -69,17 +60,9 @@ class SubwordTokenizer:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> SubwordTokenizer:
-        model = _library().Tokenizer.from_buffer(_checked_json(content))
-        return cls("bpe" if type(model.model).__name__ == "BPE" else "unigram", model)
-
-
-def _checked_json(content: bytes) -> bytes:
-    """The library raises a bare `Exception` on bad JSON; let the standard one speak first."""
-    import json
-
-    if not isinstance(json.loads(content), dict):
-        raise ValueError("it is not a JSON object")
-    return content
+        if not isinstance(json.loads(content), dict):  # the library raises a bare Exception on what is not JSON
+            raise ValueError("it is not a JSON object")
+        return cls(_library().Tokenizer.from_buffer(content))
 
 
 class SentencePieceTokenizer:

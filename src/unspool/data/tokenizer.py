@@ -42,15 +42,13 @@ class Tokenizer(Protocol):
 _TRAINERS: dict[str, Callable[..., Tokenizer]] = {
     "chars": ListedTokenizer.train_chars,
     "words": ListedTokenizer.train_words,
-    "bpe": SubwordTokenizer.train_bpe,
-    "unigram": SubwordTokenizer.train_unigram,
+    "bpe": SubwordTokenizer.train,
     "sentencepiece": SentencePieceTokenizer.train,
 }
 _READERS: dict[str, Callable[[bytes], Tokenizer]] = {
     "chars": ListedTokenizer.from_bytes,
     "words": ListedTokenizer.from_bytes,
     "bpe": SubwordTokenizer.from_bytes,
-    "unigram": SubwordTokenizer.from_bytes,
     "sentencepiece": SentencePieceTokenizer.from_bytes,
 }
 TOKENIZERS = tuple(_TRAINERS)
@@ -62,8 +60,8 @@ def train_tokenizer(
     """Learn a tokenizer from `texts`, the same one for the same texts.
 
     Args:
-        kind: `"chars"`, `"words"` (split at white space), `"bpe"`, `"unigram"` (both by the tokenizers library) or
-            `"sentencepiece"` (unigram, by the sentencepiece library).
+        kind: `"chars"`, `"words"` (split at white space), `"bpe"` (byte-pair encoding, by the tokenizers
+            library) or `"sentencepiece"` (a unigram model, by the sentencepiece library).
         texts: training text, one item a line.
         vocabulary: largest number of ids; a small text may give fewer.
         min_count: rarer characters or words become the unknown symbol.

@@ -1,0 +1,126 @@
+"""Parallel text from real files: what is read, and what each kind of damage says."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from unspool.data.corpus import Lines, ListCorpus, open_parallel
+from unspool.errors import DataError
+
+PAIRS = [("eins zwei", "one two"), ("", "empty source"), ("drei\u2028\x85\x0cvier", "three four"), ("fünf", "five")]
+
+
+def write(folder: Path, kind: str) -> list[Path]:
+    """`PAIRS` as files of a kind."""
+    if kind == "two":
+        contents = {"a.de": "\n".join(s for s, _ in PAIRS), "a.en": "\r\n".join(t for _, t in PAIRS) + "\r\n"}
+    elif kind == "tsv":
+        contents = {"a.tsv": "".join(f"{s}\t{t}\tmore\n" for s, t in PAIRS)}
+    else:
+        contents = {"a.jsonl": "".join(json.dumps({"source": s, "target": t}) + "\n" for s, t in PAIRS)}
+    paths = []
+    for name, text in contents.items():
+        paths.append(folder / name)
+        paths[-1].write_bytes(b"\xef\xbb\xbf" + text.encode())
+    return paths
+
+
+@pytest.mark.parametrize("kind", ["two", "tsv", "jsonl"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_what_was_written_is_read(kind: str, packed: bool, tmp_path: Path) -> None:
+    paths = write(tmp_path, kind)
+    if packed:
+        for i, path in enumerate(paths):
+            paths[i] = path.with_name(path.name + ".gz")
+            paths[i].write_bytes(gzip.compress(path.read_bytes()))
+    corpus = open_parallel(paths)
+    assert len(corpus) == len(PAIRS) and list(corpus) == PAIRS
+    assert [corpus[i] for i in (3, 0, 2, 1)] == [PAIRS[i] for i in (3, 0, 2, 1)]
+
+
+@given(st.lists(st.text(st.characters(exclude_characters="\r\n", codec="utf-8"), max_size=8), min_size=1, max_size=9))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+def test_lines_are_split_at_newlines_only(tmp_path: Path, texts: list[str]) -> None:
+    (tmp_path / "t").write_bytes(("\n".join(texts) + "\n").encode())
+    lines = Lines(tmp_path / "t")
+    first = texts[0].removeprefix("\ufeff")
+    assert [lines[i] for i in range(len(lines))] == [first, *texts[1:]]
+
+
+def test_reads_from_many_threads_are_right(tmp_path: Path) -> None:
+    (tmp_path / "t").write_text("".join(f"line {i}\n" for i in range(2000)))
+    lines, wrong = Lines(tmp_path / "t"), []
+
+    def read(offset: int) -> None:
+        wrong.extend(i for i in range(offset, 2000, 7) if lines[i] != f"line {i}")
+
+    threads = [threading.Thread(target=read, args=(k,)) for k in range(7)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_undecodable_bytes_name_file_and_line(tmp_path: Path) -> None:
+    (tmp_path / "a.de").write_bytes(b"gut\nschl\xffcht\n")
+    (tmp_path / "a.en").write_bytes(b"good\nbad\n")
+    with pytest.raises(DataError, match=r"a\.de, line 2: byte 5 .*0xff"):
+        open_parallel([tmp_path / "a.de", tmp_path / "a.en"])
+
+
+def test_unequal_line_counts_name_both(tmp_path: Path) -> None:
+    (tmp_path / "a.de").write_text("a\nb\n")
+    (tmp_path / "a.en").write_text("a\n")
+    with pytest.raises(DataError, match=r"a\.de has 2 lines, but .*a\.en has 1"):
+        open_parallel([tmp_path / "a.de", tmp_path / "a.en"])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.tsv", b"a\tb\nno tab\n", r"a\.tsv, line 2: there is no tab"),
+        ("a.jsonl", b'{"source": "a", "target": "b"}\n{"source": "a"}\n', r"a\.jsonl, line 2: expected a JSON object"),
+        ("a.jsonl", b'{"source": 1, "target": "b"}\n', r"line 1: .*must be text"),
+        ("a.tsv", b"", r"a\.tsv is empty"),
+        ("a.tsv", b"\xef\xbb\xbf", r"a\.tsv is empty"),
+        ("a.tsv.gz", gzip.compress(b"a\tb\n" * 500)[:-12], r"cannot be unpacked"),
+        ("a.tsv.gz", b"a\tb\n", r"cannot be unpacked"),
+        ("a.txt", b"a\n", r"expected two files"),
+    ],
+)
+def test_damage_is_named(name: str, content: bytes, message: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        open_parallel([tmp_path / name])
+
+
+def test_missing_files_folders_and_nothing(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"no file .*x\.tsv"):
+        open_parallel([tmp_path / "x.tsv"])
+    with pytest.raises(DataError, match="is a folder"):
+        open_parallel([tmp_path, tmp_path])
+    with pytest.raises(DataError, match="got no file"):
+        open_parallel([])
+    with pytest.raises(DataError, match="empty"):
+        ListCorpus([])
+
+
+def test_memory_does_not_grow_with_the_text(tmp_path: Path) -> None:
+    """A corpus of long lines is indexed, not loaded."""
+    import tracemalloc
+
+    (tmp_path / "a.tsv").write_text(f"{'x' * 50_000}\ty\n" * 400)
+    tracemalloc.start()
+    corpus = open_parallel([tmp_path / "a.tsv"])
+    assert len(corpus[399][0]) == 50_000
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2_000_000, "20 MB of text should need far less than 2 MB"
