@@ -11,7 +11,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -280,18 +279,10 @@ def main() -> None:
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `unspool translate … | head` ends in silence
     try:
-        app(args=spread(sys.argv[1:]), standalone_mode=False, prog_name="unspool")
-    except (typer.Exit, click.exceptions.Exit) as stop:
-        sys.exit(stop.exit_code)
+        app(args=spread(sys.argv[1:]), prog_name="unspool")
     except Interrupted as stop:
         say(str(stop))
         sys.exit(130)
-    except (KeyboardInterrupt, click.Abort):
-        say("interrupted")
-        sys.exit(130)
-    except click.ClickException as wrong:
-        wrong.show()
-        sys.exit(wrong.exit_code)
     except UnspoolError as error:
         say(f"error: {error}")
         sys.exit(1)

@@ -60,7 +60,7 @@ def test_a_beam_as_wide_as_the_tree_is_exhaustive_search(seed: int, ranking: Ran
     toy, longest = Toy(seed), 4
     found = beam(toy, torch.arange(3), Limits(longest, banned=(START,)), width=200, n_best=5, ranking=ranking)
     for row, best in enumerate(found):
-        expected = [pair for pair in exhaustive(toy, row, longest, ranking)][:5]
+        expected = exhaustive(toy, row, longest, ranking)[:5]
         assert [h.tokens for h in best] == [symbols for _, symbols in expected]
         assert [h.score for h in best] == pytest.approx([score for score, _ in expected], rel=1e-5)
         assert all(h.finished for h in best)

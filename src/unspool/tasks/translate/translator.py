@@ -185,14 +185,14 @@ def _load(run: Run, cells: Sequence[type[Cell]]) -> tuple[EncoderDecoder, Tokeni
     if config.get("task") != "translate":
         raise RunError(f"{run.path} holds a run of the task {config.get('task')!r}, not a translator")
     source, target = load_tokenizer(run.path / SOURCE), load_tokenizer(run.path / TARGET)
-    cell = find_cell(config["cell"], cells)
     try:
-        settings = TranslateSettings(**config["settings"])
-        longest = [int(config[name]) for name in ("longest_source", "longest_target")]
+        name, settings = str(config["cell"]), TranslateSettings(**config["settings"])
+        longest = [int(config[key]) for key in ("longest_source", "longest_target")]
         if min(longest) < 1:
             raise ValueError(f"lengths {longest} below 1")
     except (TypeError, KeyError, ValueError) as error:
         raise RunError(f"{run.path / 'config.json'} is damaged ({error}); restore it from a copy") from error
+    cell = find_cell(name, cells)
     model = EncoderDecoder(cell, settings.model_config(source.size, target.size))
     run.load_model(model)
     return model.eval(), source, target

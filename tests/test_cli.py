@@ -1,0 +1,133 @@
+"""The command line, as real processes: what goes to stdout, what to stderr, and the exit status."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from unspool.cli import spread
+from unspool.options import key_values
+
+SIZES = ["--tokenizer", "chars", "--hidden", "8", "--embedding", "8", "--max-tokens", "200"]
+
+
+def unspool(*arguments: object, stdin: bytes = b"", timeout: float = 100) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "unspool", *map(str, arguments)]
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, input=stdin, capture_output=True, env=env, check=False, timeout=timeout)
+
+
+@pytest.fixture(scope="module")
+def words(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("words")
+    texts = [a + b + c for a in "abc" for b in "abc" for c in "abc"]
+    (folder / "w.src").write_text("".join(f"{text}\n" for text in texts))
+    (folder / "w.tgt").write_text("".join(f"{text[::-1]}\n" for text in texts))
+    return [folder / "w.src", folder / "w.tgt"]
+
+
+@pytest.fixture(scope="module")
+def run(words: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("run") / "words"
+    done = unspool("train", "translate", "--train", *words, "--valid", *words, "--out", out, "--max-steps", 3, *SIZES)
+    assert done.returncode == 0, done.stderr.decode()
+    assert json.loads(done.stdout)["steps"] == 3
+    return out
+
+
+def test_one_line_out_for_every_line_in(run: Path) -> None:
+    lines = [b"abc", b"", b"abcabcabcabc", "漢字".encode(), b"a\xffb", b"a" * 6000, b"   ", b"cab"]
+    done = unspool("translate", run, "--max-length", 5, stdin=b"\n".join(lines))
+    answers = done.stdout.decode().split("\n")[:-1]
+    assert len(answers) == len(lines)
+    assert answers[1] == answers[4] == answers[5] == answers[6] == ""
+    errors = done.stderr.decode()
+    assert "line 5 is not UTF-8" in errors and "line 6 has 6000 characters; the limit is 5000" in errors
+    assert "longer than any in training" in errors
+    assert done.returncode == 1
+    assert unspool("translate", run, stdin=b"abc\n\n").returncode == 0
+
+
+def test_texts_as_arguments_scores_and_encode(run: Path) -> None:
+    plain = unspool("translate", run, "abc", "cab", "--beam", 2)
+    scored = unspool("translate", run, "abc", "cab", "--beam", 2, "--scores")
+    found = [json.loads(line) for line in scored.stdout.splitlines()]
+    assert [line["text"] for line in found] == plain.stdout.decode().splitlines()
+    assert all(p <= 0 for line in found for _, p in line["symbols"])
+    assert len(json.loads(unspool("encode", run, "abc").stdout)) == 16
+
+
+def test_attention_is_drawn(run: Path, tmp_path: Path) -> None:
+    done = unspool("translate", run, "abc$_^ 漢", "--attention", tmp_path / "a.png")
+    assert done.returncode == 0, done.stderr.decode()
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+    wrong = unspool("translate", run, "abc", "--attention", tmp_path / "a.txt")
+    assert wrong.returncode == 1 and b".png" in wrong.stderr
+
+
+def test_evaluate_prints_one_json_line(run: Path, words: list[Path], tmp_path: Path) -> None:
+    done = unspool("evaluate", run, "--test", *words, "--out", tmp_path / "answers", "--beam", 1)
+    metrics = json.loads(done.stdout)
+    assert metrics["lines"] == 27 and len((tmp_path / "answers").read_text().splitlines()) == 27
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["train", "translate"], 2, "--out"),
+        (["paint"], 2, "paint"),
+        (["translate", "nowhere", "abc"], 1, "nowhere is not a run"),
+        (["train", "translate", "--train", "no.tsv", "--valid", "no.tsv", "--out", "x"], 1, "no file no.tsv"),
+        (["train", "translate", "--out", "x", "--cell", "no.py:Mine"], 1, "no file 'no.py'"),
+        (["train", "translate", "--out", "x", "--cell", "grru"], 1, "gru, lstm"),
+        (["train", "translate", "--out", "x", "--lr", "-1"], 1, "lr=-1.0"),
+        (["train", "translate", "--out", "x", "--cell-option", "peephole"], 1, "name=value"),
+    ],
+)
+def test_wrong_use_says_what_is_wrong(arguments: list[str], status: int, message: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "unspool", *arguments]
+    done = subprocess.run(command, capture_output=True, check=False, cwd=tmp_path, timeout=60)
+    assert (done.returncode, done.stdout) == (status, b"")
+    assert message in done.stderr.decode() and b"Traceback" not in done.stderr
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_taken_folder_is_refused_at_once(run: Path, words: list[Path]) -> None:
+    done = unspool("train", "translate", "--train", *words, "--valid", *words, "--out", run, "--max-steps", 3, *SIZES)
+    assert done.returncode == 1 and b"--resume" in done.stderr and b"--force" in done.stderr
+
+
+def test_ctrl_c_leaves_a_checkpoint_to_resume_from(words: list[Path], tmp_path: Path) -> None:
+    choices = ["--train", *words, "--valid", *words, "--out", tmp_path / "run", *SIZES, "--log-every", 5]
+    command = [sys.executable, "-m", "unspool", "train", "translate", *map(str, choices), "--max-steps"]
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen([*command, "100000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env)
+    metrics = tmp_path / "run" / "metrics.jsonl"
+    deadline = time.monotonic() + 60
+    while not (metrics.exists() and metrics.stat().st_size) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    out, errors = process.communicate(timeout=60)
+    assert process.returncode == 130 and out == b"" and b"--resume" in errors, errors.decode()
+    step = max(int(path.name.rsplit("-", 1)[1]) for path in (tmp_path / "run" / "checkpoints").glob("step-*"))
+    resumed = subprocess.run([*command, str(step + 2), "--resume"], capture_output=True, env=env, check=False, timeout=60)
+    assert resumed.returncode == 0 and json.loads(resumed.stdout)["steps"] == step + 2
+
+
+def test_two_files_after_one_option() -> None:
+    assert spread(["--train", "a.de", "a.en", "--out", "x"]) == ["--train", "a.de", "--train", "a.en", "--out", "x"]
+    assert spread(["evaluate", "--test", "a.tsv.gz", "run"]) == ["evaluate", "--test", "a.tsv.gz", "run"]
+
+
+def test_cell_options_are_read() -> None:
+    found = key_values(["peephole=true", "chrono=50", "forget_bias=0.5", "reset=before", "projection_size=none"])
+    assert found == {
+        "peephole": True, "chrono": 50, "forget_bias": 0.5, "reset": "before", "projection_size": None,
+    }  # fmt: skip
