@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from unspool import cells
 from unspool.cells import Cell
 from unspool.explain import explain
+from unspool.layers.dropins import GRU, LSTM, RNN
 from unspool.layers.recurrent import Recurrent
 from unspool.unfold import unfold
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["Cell", "Recurrent", "__version__", "cells", "explain", "load", "unfold"]
+__all__ = ["GRU", "LSTM", "RNN", "Cell", "Recurrent", "__version__", "cells", "explain", "load", "unfold"]
 
 
 def __getattr__(name: str) -> Any:
