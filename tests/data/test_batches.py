@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+from typing import ClassVar
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unspool.data.batches import Batch, Batches, plain
-from unspool.data.corpus import ListCorpus
+from unspool.data.corpus import ListCorpus, open_parallel
 from unspool.data.symbols import END, PAD, START
 from unspool.data.tokenizer import train_tokenizer
-from unspool.errors import DataError
+from unspool.errors import ConfigError, DataError
 
 LETTERS = train_tokenizer("chars", ["abcdefghij"], vocabulary=20)
 Pairs = list[tuple[str, str]]
@@ -82,6 +87,12 @@ def test_empty_and_long_pairs_are_counted_and_said() -> None:
         batches([("", "")])
 
 
+@pytest.mark.parametrize("blank", ["", "  ", "\u3000\t"])
+def test_a_blank_side_is_an_empty_side(blank: str) -> None:
+    with pytest.warns(UserWarning, match="2 of 3 pairs have an empty side"):
+        assert batches([("a", blank), (blank, "b"), ("a", "b")]).skipped_empty == 2
+
+
 def test_source_text_is_made_plain() -> None:
     assert plain("26\u202fнояб.\t 2045\u200f \n") == "26 нояб. 2045"
 
@@ -89,5 +100,47 @@ def test_source_text_is_made_plain() -> None:
 def test_a_large_corpus_is_encoded_when_read(monkeypatch: pytest.MonkeyPatch) -> None:
     pairs = [(a + b, b) for a in "abcdefghij" for b in "abcdefghij"]
     kept = list(batches(pairs).epoch(0))
-    monkeypatch.setattr("unspool.data.batches.IN_MEMORY", 50)
+    monkeypatch.setattr("unspool.data.encoded.IN_MEMORY", 50)
     assert all(same(one, other) for one, other in zip(kept, batches(pairs).epoch(0), strict=True))
+
+
+def test_what_comes_before_the_start_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Watched(ListCorpus):
+        read: ClassVar[list[int]] = []
+
+        def __getitem__(self, index: int) -> tuple[str, str]:
+            self.read.append(index)
+            return super().__getitem__(index)
+
+    monkeypatch.setattr("unspool.data.encoded.IN_MEMORY", 0)
+    corpus = Watched([(a + b, b) for a in "abcdefghij" for b in "abcdefghij"])
+    made = Batches(corpus, LETTERS, LETTERS, max_tokens=30)
+    (last,) = made.epoch(0, made.count(0) - 1)
+    assert len(corpus.read) == len(last.source) < 10
+
+
+def test_memory_is_a_few_bytes_a_symbol() -> None:
+    corpus = ListCorpus([("a" * 9, "b" * 9)] * 5000)
+    tracemalloc.start()
+    made = Batches(corpus, LETTERS, LETTERS, max_tokens=100)
+    now = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert len(made) == 5000 and now < 8 * 5000 * 21
+
+
+@pytest.mark.parametrize("wrong", [{"max_tokens": 0}, {"seed": -1}, {"max_length": 0}])
+def test_impossible_sizes_are_refused(wrong: dict[str, int]) -> None:
+    with pytest.raises(ConfigError, match=rf"{next(iter(wrong))} is {next(iter(wrong.values()))}; expected at least"):
+        batches([("a", "b")], **wrong)
+
+
+def test_multi30k(shared_data: Callable[[str], Path]) -> None:
+    folder = shared_data("multi30k")
+    corpus = open_parallel([folder / "val.de.gz", folder / "val.en.gz"])
+    german, english = (train_tokenizer("bpe", (pair[side] for pair in corpus), vocabulary=2000) for side in (0, 1))
+    assert all(english.decode(english.encode(target)) == target.strip() for _, target in corpus)
+    made = Batches(corpus, german, english, max_tokens=1000)
+    found = list(made.epoch(0))
+    assert sum(len(batch.source) for batch in found) == len(corpus) == 1014
+    assert sum(int(batch.target_lengths.sum()) - len(batch.target) for batch in found) == made.tokens()
+    assert sum(batch.target.numel() for batch in found) < 1.1 * sum(int(b.target_lengths.sum()) for b in found)

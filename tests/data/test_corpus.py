@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import threading
+import tracemalloc
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from unspool.data.corpus import Lines, ListCorpus, open_parallel
+from unspool.data.corpus import ListCorpus, open_parallel
+from unspool.data.lines import Lines
 from unspool.errors import DataError
 
 PAIRS = [("eins zwei", "one two"), ("", "empty source"), ("drei\u2028\x85\x0cvier", "three four"), ("fünf", "five")]
@@ -94,6 +97,10 @@ def test_unequal_line_counts_name_both(tmp_path: Path) -> None:
         ("a.tsv.gz", gzip.compress(b"a\tb\n" * 500)[:-12], r"cannot be unpacked"),
         ("a.tsv.gz", b"a\tb\n", r"cannot be unpacked"),
         ("a.txt", b"a\n", r"expected two files"),
+        ("a.jsonl", b"[" * 100_000, r"a\.jsonl, line 1: expected a JSON object"),
+        ("a.jsonl", b'{"source": "\\ud800", "target": "b"}\n', r"a\.jsonl, line 1: .*in pairs only"),
+        ("a.jsonl", b'{"source": "a", "target": "b"}\n\n', r"a\.jsonl, line 2: expected a JSON object"),
+        ("a.tsv", b"a\tb\nc\xff\td\n", r"a\.tsv, line 2: byte 2 of the line is not UTF-8"),
     ],
 )
 def test_damage_is_named(name: str, content: bytes, message: str, tmp_path: Path) -> None:
@@ -109,14 +116,78 @@ def test_missing_files_folders_and_nothing(tmp_path: Path) -> None:
         open_parallel([tmp_path, tmp_path])
     with pytest.raises(DataError, match="got no file"):
         open_parallel([])
+    (tmp_path / "a.jsonl").write_text('{"source": "a", "target": "b"}\n')
+    with pytest.raises(DataError, match=r"a\.jsonl, .*a\.jsonl; expected two files"):
+        open_parallel([tmp_path / "a.jsonl"] * 2)
+    (tmp_path / "a.de").write_text("a\n")
+    with pytest.raises(DataError, match=r"cannot be read .*expected two files"):
+        open_parallel([tmp_path / "a.de" / "b", tmp_path / "a.de"])
     with pytest.raises(DataError, match="empty"):
         ListCorpus([])
 
 
+def test_jsonl_under_other_keys(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"de": "eins", "en": "one", "id": 3}\n')
+    assert list(open_parallel([tmp_path / "a.jsonl"], keys=("de", "en"))) == [("eins", "one")]
+    with pytest.raises(DataError, match='{"fr": "…", "en": "…"}'):
+        open_parallel([tmp_path / "a.jsonl"], keys=("fr", "en"))
+
+
+def test_numbers_count_from_either_end(tmp_path: Path) -> None:
+    (tmp_path / "t").write_text("a\nb\nc")
+    lines = Lines(tmp_path / "t")
+    assert [lines[i] for i in range(-3, 3)] == ["a", "b", "c"] * 2
+    for outside in (-4, 3):
+        with pytest.raises(IndexError):
+            lines[outside]
+
+
+def test_a_pipe_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a.en").write_text("one\ntwo\n")
+    reader, writer = os.pipe()
+    os.write(writer, b"eins\nzwei\n")
+    os.close(writer)
+    try:
+        corpus = open_parallel([f"/dev/fd/{reader}", tmp_path / "a.en"])
+    finally:
+        os.close(reader)
+    assert list(corpus) == [("eins", "one"), ("zwei", "two")] == list(corpus)
+
+
+@pytest.mark.parametrize("change", ["shorter", "other"])
+def test_a_file_changed_meanwhile_is_an_error_not_a_crash(change: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.tsv"
+    path.write_text("a\tb\n" * 5000)
+    corpus = open_parallel([path])
+    with path.open("r+b") as file:
+        if change == "shorter":
+            file.truncate(0)
+        else:
+            file.write(b"abc\n" * 5000)
+    with pytest.raises(DataError, match=r"a\.tsv.* was changed while it was in use"):
+        corpus[4000]
+
+
+def test_files_are_closed_with_the_corpus(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text("a\tb\n")
+    before = len(os.listdir("/dev/fd"))
+    corpora = [open_parallel([tmp_path / "a.tsv"]) for _ in range(5)]
+    assert len(os.listdir("/dev/fd")) == before + 5
+    del corpora
+    assert len(os.listdir("/dev/fd")) == before
+
+
+def test_the_index_takes_eight_bytes_a_line(tmp_path: Path) -> None:
+    (tmp_path / "t").write_text("x\n" * 20_000)
+    tracemalloc.start()
+    lines = Lines(tmp_path / "t")
+    now, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(lines) == 20_000 and now < 10 * 20_000 and peak < 20 * 20_000
+
+
 def test_memory_does_not_grow_with_the_text(tmp_path: Path) -> None:
     """A corpus of long lines is indexed, not loaded."""
-    import tracemalloc
-
     (tmp_path / "a.tsv").write_text(f"{'x' * 50_000}\ty\n" * 400)
     tracemalloc.start()
     corpus = open_parallel([tmp_path / "a.tsv"])

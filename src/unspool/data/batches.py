@@ -10,16 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unspool.data.corpus import ParallelCorpus
+from unspool.data.corpus import Pair, ParallelCorpus
+from unspool.data.encoded import Encoded
 from unspool.data.symbols import END, PAD, START
 from unspool.data.tokenizer import Tokenizer
-from unspool.errors import DataError
+from unspool.errors import ConfigError, DataError
 
 POOL = 100
 """Batches in a pool: within it, pairs are sorted by length. Larger wastes less padding, smaller mixes better."""
-
-IN_MEMORY = 50_000_000
-"""Symbols up to which a corpus is kept as ids in memory (4 bytes each); a larger one is encoded when read."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +67,8 @@ def encode_source(tokenizer: Tokenizer, text: str) -> np.ndarray:
 
 
 def encode_target(tokenizer: Tokenizer, text: str) -> np.ndarray:
-    """Ids of a target text, start symbol first and end symbol last."""
-    return np.asarray([START, *tokenizer.encode(text), END], dtype=np.int32)
+    """Ids of a target text, start symbol first and end symbol last; a blank text has none between them."""
+    return np.asarray([START, *(tokenizer.encode(text) if text.strip() else ()), END], dtype=np.int32)
 
 
 class Batches:
@@ -88,36 +86,30 @@ class Batches:
         seed: of the order.
 
     Raises:
-        DataError: no pair is left.
+        ConfigError: a size below 1 or a negative seed. DataError: no pair is left.
     """
 
     def __init__(
         self, corpus: ParallelCorpus, source_tokenizer: Tokenizer, target_tokenizer: Tokenizer, *,
         max_tokens: int, max_length: int = 500, seed: int = 0,
     ) -> None:  # fmt: skip
-        self._corpus, self._tokenizers = corpus, (source_tokenizer, target_tokenizer)
+        for name, value, least in (("max_tokens", max_tokens, 1), ("max_length", max_length, 1), ("seed", seed, 0)):
+            if value < least:
+                raise ConfigError(f"{name} is {value}; expected at least {least}")
         self.max_tokens, self.max_length, self.seed = max_tokens, max_length, seed
         self._plans: tuple[int, list[np.ndarray]] | None = None
-        self._ids: list[tuple[np.ndarray, np.ndarray]] | None = []
-        lengths = np.asarray([self._measure(pair) for pair in corpus], dtype=np.int32).reshape(-1, 2)
+
+        def encode(pair: Pair) -> tuple[np.ndarray, np.ndarray]:
+            return encode_source(source_tokenizer, pair[0]), encode_target(target_tokenizer, pair[1])
+
+        self._encoded = Encoded(corpus, encode)
+        lengths = self._encoded.lengths - np.array([1, 2], dtype=np.int32)  # without start and end symbols
         empty = (lengths == 0).any(1)
         long = (lengths > max_length).any(1) & ~empty
         self.skipped_empty, self.skipped_long = int(empty.sum()), int(long.sum())
         self._kept = np.flatnonzero(~(empty | long))
         self._lengths = lengths[self._kept] + 2
         self._warn(len(lengths))
-
-    def _measure(self, pair: tuple[str, str]) -> tuple[int, int]:
-        source, target = self._encode(pair)
-        if self._ids is not None:
-            self._ids.append((source, target))
-            self._memory = getattr(self, "_memory", 0) + len(source) + len(target)
-            if self._memory > IN_MEMORY:
-                self._ids = None
-        return (len(source) - 1 if pair[0].strip() else 0), (len(target) - 2 if pair[1].strip() else 0)
-
-    def _encode(self, pair: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:
-        return encode_source(self._tokenizers[0], pair[0]), encode_target(self._tokenizers[1], pair[1])
 
     def _warn(self, total: int) -> None:
         if self.skipped_empty:
@@ -183,6 +175,5 @@ class Batches:
         yield rows[start:]
 
     def _collate(self, rows: Iterable[int]) -> Batch:
-        numbers = [int(self._kept[i]) for i in rows]
-        pairs = [self._ids[i] if self._ids is not None else self._encode(self._corpus[i]) for i in numbers]
+        pairs = [self._encoded[int(self._kept[i])] for i in rows]
         return Batch(*pad([source for source, _ in pairs]), *pad([target for _, target in pairs]))

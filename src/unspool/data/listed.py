@@ -59,6 +59,8 @@ class ListedTokenizer:
     @classmethod
     def from_bytes(cls, content: bytes) -> ListedTokenizer:
         found = json.loads(content)
+        if found["kind"] not in ("chars", "words"):
+            raise ValueError(f"it holds {found['kind']!r}, not chars or words")
         if not all(isinstance(symbol, str) for symbol in found["symbols"]):
             raise ValueError("a symbol is not text")
         return cls(found["kind"], found["symbols"], bool(found["lowercase"]))

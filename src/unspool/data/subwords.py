@@ -12,17 +12,22 @@ from unspool.errors import ConfigError, UnspoolError
 
 INSTALL = "pip install 'unspool[translate]'"
 
+LONGEST_LINE = 1 << 20
+"""Bytes of a line beyond which sentencepiece does not learn from it (its own default is 4192)."""
+
 
 class SubwordTokenizer:
     """Byte-pair encoding (Sennrich et al. 2016, https://arxiv.org/abs/1508.07909) over words and punctuation marks.
 
-    `decode(encode(x))` gives x back where all its characters are known.
+    `decode(encode(x))` gives x back, in Unicode's normal form C and without a space at its start, where all its
+    characters are known.
     """
 
     kind = "bpe"
 
     def __init__(self, model: Any) -> None:
         self._model = model
+        model.encode_special_tokens = True  # "<s>" in a text is three characters, never the start symbol
 
     @classmethod
     def train(cls, texts: Iterable[str], *, vocabulary: int, min_count: int, lowercase: bool) -> SubwordTokenizer:
@@ -39,6 +44,8 @@ class SubwordTokenizer:
             vocab_size=vocabulary, min_frequency=min_count, special_tokens=list(SYMBOLS), show_progress=False
         )
         tokenizer.train_from_iterator(texts, trainer)
+        if (size := tokenizer.get_vocab_size()) > vocabulary:
+            raise ConfigError(f"vocabulary is {vocabulary}; the different characters of this text alone need {size}")
         return cls(tokenizer)
 
     @property
@@ -46,7 +53,7 @@ class SubwordTokenizer:
         return self._model.get_vocab_size()
 
     def encode(self, text: str) -> list[int]:
-        return self._model.encode(text, add_special_tokens=False).ids
+        return self._model.encode(_whole(text), add_special_tokens=False).ids
 
     def decode(self, ids: Iterable[int]) -> str:
         names = ["⁇" if i == UNKNOWN else self._model.id_to_token(i) for i in ids if i >= UNKNOWN]
@@ -66,7 +73,10 @@ class SubwordTokenizer:
 
 
 class SentencePieceTokenizer:
-    """A unigram model by sentencepiece (Kudo & Richardson 2018, https://arxiv.org/abs/1808.06226)."""
+    """A unigram model by sentencepiece (Kudo & Richardson 2018, https://arxiv.org/abs/1808.06226).
+
+    Text is brought to Unicode's form KC, and runs of spaces to one space, as sentencepiece does by default.
+    """
 
     kind = "sentencepiece"
 
@@ -76,11 +86,14 @@ class SentencePieceTokenizer:
 
     @classmethod
     def train(cls, texts: Iterable[str], *, vocabulary: int, min_count: int, lowercase: bool) -> SentencePieceTokenizer:
+        if min_count > 1:
+            raise ConfigError(f"min_count is {min_count}; sentencepiece knows no such bound, expected 1")
         written = io.BytesIO()
         try:
             _sentencepiece().SentencePieceTrainer.train(
                 sentence_iterator=iter(text.lower() if lowercase else text for text in texts), model_writer=written,
                 vocab_size=vocabulary, hard_vocab_limit=False, character_coverage=1.0, num_threads=1,
+                max_sentence_length=LONGEST_LINE,
                 pad_id=PAD, bos_id=START, eos_id=END, unk_id=UNKNOWN, minloglevel=2,
             )  # fmt: skip
         except RuntimeError as error:
@@ -92,7 +105,7 @@ class SentencePieceTokenizer:
         return self._model.get_piece_size()
 
     def encode(self, text: str) -> list[int]:
-        return self._model.encode(text.lower() if self._lowercase else text)
+        return self._model.encode(_whole(text.lower() if self._lowercase else text))
 
     def decode(self, ids: Iterable[int]) -> str:
         return self._model.decode([i for i in ids if i >= UNKNOWN]).replace(" ⁇ ", "⁇")
@@ -101,11 +114,21 @@ class SentencePieceTokenizer:
         return [self._model.id_to_piece(i) for i in ids]
 
     def to_bytes(self) -> bytes:
-        return bytes([self._lowercase]) + self._content
+        head = {"lowercase": self._lowercase, "bytes": len(self._content)}
+        return json.dumps(head).encode() + b"\n" + self._content
 
     @classmethod
     def from_bytes(cls, content: bytes) -> SentencePieceTokenizer:
-        return cls(content[1:], bool(content[0]))
+        head, model = content.split(b"\n", 1)
+        found = json.loads(head)
+        if len(model) != found["bytes"]:  # the library itself accepts a model that has lost its end
+            raise ValueError(f"it holds a model of {len(model)} bytes instead of {found['bytes']}")
+        return cls(model, bool(found["lowercase"]))
+
+
+def _whole(text: str) -> str:
+    """`text` with each lone surrogate, which no library takes, as characters that are in no vocabulary."""
+    return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
 
 
 def _library() -> Any:

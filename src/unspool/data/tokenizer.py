@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
+from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
 from unspool.data.listed import ListedTokenizer
 from unspool.data.subwords import SentencePieceTokenizer, SubwordTokenizer
+from unspool.data.symbols import SYMBOLS
 from unspool.errors import ConfigError, DataError, RunError
 
 
@@ -64,11 +66,13 @@ def train_tokenizer(
             library) or `"sentencepiece"` (a unigram model, by the sentencepiece library).
         texts: training text, one item a line.
         vocabulary: largest number of ids; a small text may give fewer.
-        min_count: rarer characters or words become the unknown symbol.
+        min_count: rarer characters or words become the unknown symbol; with `"bpe"`, rarer pairs are not joined;
+            `"sentencepiece"` takes only 1.
         lowercase: map all text to lower case, here and in `encode`.
 
     Raises:
-        ConfigError: unknown kind or impossible size. DataError: there is no text.
+        ConfigError: unknown kind, impossible size, or one too small for the characters of the text ("bpe" and
+            "sentencepiece" keep them all). DataError: there is no text. UnspoolError: a library is missing.
 
     Example:
         >>> from unspool.data.tokenizer import train_tokenizer
@@ -80,9 +84,14 @@ def train_tokenizer(
         raise ConfigError(f"tokenizer is {kind!r}; expected one of {TOKENIZERS}")
     if vocabulary < 5:
         raise ConfigError(f"vocabulary is {vocabulary}; expected at least 5 (four symbols are always there)")
-    tokenizer = _TRAINERS[kind](texts, vocabulary=vocabulary, min_count=min_count, lowercase=lowercase)
-    if tokenizer.size <= 4:
+    texts = iter(texts)
+    first = next((text for text in texts if text.strip()), None)
+    if first is None:
         raise DataError("the training text is empty, so there is no vocabulary to learn")
+    options = {"vocabulary": vocabulary, "min_count": min_count, "lowercase": lowercase}
+    tokenizer = _TRAINERS[kind](chain([first], texts), **options)
+    if tokenizer.size == len(SYMBOLS):
+        raise ConfigError(f"min_count is {min_count}; nothing in the training text occurs so often")
     return tokenizer
 
 
@@ -95,7 +104,7 @@ def load_tokenizer(path: Path) -> Tokenizer:
     """Read a tokenizer that `tokenizer_bytes` wrote.
 
     Raises:
-        RunError: the file is missing, truncated or foreign.
+        RunError: the file is missing, truncated or foreign. UnspoolError: a library is missing.
     """
     try:
         head, body = path.read_bytes().split(b"\n", 1)
@@ -103,9 +112,11 @@ def load_tokenizer(path: Path) -> Tokenizer:
         tokenizer = _READERS[header["kind"]](body)
         if tokenizer.size != header["size"]:
             raise ValueError(f"it holds {tokenizer.size} symbols instead of {header['size']}")
+        if tokenizer.kind != header["kind"] or tokenizer.pieces(range(4)) != list(SYMBOLS):
+            raise ValueError(f"it is not a {header['kind']} tokenizer that starts with {', '.join(SYMBOLS)}")
     except FileNotFoundError:
         raise RunError(f"{path} is missing; expected a tokenizer file written by unspool train") from None
-    except (UnicodeDecodeError, ValueError, KeyError, TypeError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise RunError(
             f"{path} is truncated or not a tokenizer file ({error}); restore it from a copy or train anew"
         ) from error
