@@ -133,6 +133,7 @@ def test_sampling_follows_the_distribution_and_its_seed() -> None:
 
 
 def test_top_k_and_top_p_cut_the_tail() -> None:
+    choices: dict[str, Any]
     toy, source = Toy(17), torch.zeros(500, dtype=torch.int64)
     ranked = toy.table[0, START, START].sort(descending=True)
     for choices, allowed in (

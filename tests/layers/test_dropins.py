@@ -27,9 +27,7 @@ def test_pytorch_still_lists_all_three() -> None:
 @pytest.mark.parametrize("training", [True, False])
 def test_pytorchs_own_module_inputs(info: Any, training: bool) -> None:
     """Every sample of PyTorch's module database: outputs and all gradients equal torch.nn's, in float64."""
-    samples = info.module_inputs_func(
-        info, device="cpu", dtype=torch.float64, requires_grad=True, training=training
-    )
+    samples = info.module_inputs_func(info, device="cpu", dtype=torch.float64, requires_grad=True, training=training)
     assert len(samples) > 3
     for sample in samples:
         made = sample.constructor_input
@@ -44,7 +42,9 @@ def test_pytorchs_own_module_inputs(info: Any, training: bool) -> None:
             again = iter(leaves)
             args, kwargs = rebuild(given.args, again), rebuild(given.kwargs, again)
             outputs = flat(module(*args, **kwargs))
-            sum((out * torch.linspace(-1, 1, out.numel(), dtype=out.dtype).view(out.shape)).sum() for out in outputs).backward()  # pyright: ignore[reportAttributeAccessIssue]
+            sum(
+                (out * torch.linspace(-1, 1, out.numel(), dtype=out.dtype).view(out.shape)).sum() for out in outputs
+            ).backward()  # pyright: ignore[reportAttributeAccessIssue]
             gradients = [p.grad for p in module.parameters()] + [leaf.grad for leaf in leaves]
             results.append((outputs, gradients))
         torch.testing.assert_close(results[1], results[0])
@@ -134,7 +134,14 @@ def test_projection_and_dropout_draw_like_torch() -> None:
 @pytest.mark.parametrize("theirs", PAIRS, ids=lambda cls: cls.__name__)
 @pytest.mark.parametrize(
     ("shape", "state"),
-    [((4, 2, 9), None), ((4,), None), ((4, 2, 3), (1, 3, 5)), ((4, 2, 3), (1, 5)), ((4, 3), (1, 2, 5)), ((0, 2, 3), None)],
+    [
+        ((4, 2, 9), None),
+        ((4,), None),
+        ((4, 2, 3), (1, 3, 5)),
+        ((4, 2, 3), (1, 5)),
+        ((4, 3), (1, 2, 5)),
+        ((0, 2, 3), None),
+    ],
 )
 def test_errors_are_of_torchs_kind(theirs: Any, shape: tuple[int, ...], state: tuple[int, ...] | None) -> None:
     hx: Any = None if state is None else torch.zeros(state)

@@ -66,11 +66,14 @@ class _LSTMStep(_Step):
         return h, (h, c)
 
 
+MakeStep = Callable[[Weights, nn.RNNBase], _Step]
 State = tuple[Tensor, ...]
 """One tensor `[N·D, B, width]` for each state of the cell."""
 
 
-def _run(module: nn.RNNBase, make_step: Callable[[Weights, nn.RNNBase], _Step], x: Any, hx: State | None) -> tuple[Any, State]:
+def _run(
+    module: nn.RNNBase, make_step: Callable[[Weights, nn.RNNBase], _Step], x: Any, hx: State | None
+) -> tuple[Any, State]:
     """The forward pass of `module` with PyTorch's conventions; states as a tuple also where there is one."""
     if isinstance(x, PackedSequence):
         _check(module, x.data, hx, x.batch_sizes)
@@ -114,7 +117,7 @@ def _packed_like(packed: PackedSequence, y: Tensor, lengths: Tensor) -> PackedSe
 
 
 def _layers(
-    module: nn.RNNBase, make_step: Callable[[Weights, nn.RNNBase], _Step], x: Tensor, hx: State | None, lengths: Any
+    module: nn.RNNBase, make_step: MakeStep, x: Tensor, hx: State | None, lengths: Tensor | None
 ) -> tuple[Tensor, State]:
     """All layers and directions over `x` `[B, T, I]`."""
     directions = 2 if module.bidirectional else 1

@@ -1,0 +1,219 @@
+"""`unfold` against a naive loop that shares no code with it: outputs, final states and every gradient."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+import unspool
+from unspool.cells import GRUCell, LSTMCell, RNNCell
+from unspool.cells.state import map_tensors, tensors
+from unspool.errors import ConfigError, ShapeError
+
+DEVICES = [
+    "cpu",
+    pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")),
+]
+
+
+class Seeing(unspool.Cell):
+    """Two states of different width, and a context that is a tensor, a tuple or a dict."""
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__(input_size, hidden_size, state_sizes=(hidden_size, 2))
+        self.a = nn.Linear(input_size + 2 * hidden_size, hidden_size)
+        self.b = nn.Linear(hidden_size, 2)
+
+    def forward(self, x: Tensor, state: tuple[Tensor, Tensor], context: Any) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        h, s = state
+        seen = sum(tensors(context))
+        h = torch.tanh(self.a(torch.cat([x, h, seen], 1))) * (1 + s.sum(1, keepdim=True))  # pyright: ignore[reportArgumentType]
+        return 2 * h, (h, torch.sin(self.b(h) + s))
+
+
+def naive(cell: Any, x: Tensor, state: Any, context: Any, lengths: list[int], reverse: bool) -> tuple[Tensor, Any]:
+    """One row and one step at a time."""
+    rows, finals = [], []
+    for b, length in enumerate(lengths):
+        own = map_tensors(lambda v, b=b: v[b : b + 1], state)
+        seen = () if context is None else (map_tensors(lambda v, b=b: v[b : b + 1], context),)
+        ys: list[Tensor | None] = [None] * x.shape[1]
+        for t in reversed(range(length)) if reverse else range(length):
+            ys[t], own = cell(x[b : b + 1, t], own, *seen)
+        blank = torch.zeros(1, cell.output_size, dtype=x.dtype)
+        rows.append(torch.cat([blank if y is None else y for y in ys]))
+        finals.append(own)
+    return torch.stack(rows), map_tensors(lambda *parts: torch.cat(parts), finals[0], *finals[1:])
+
+
+def gradients(outputs: Any, leaves: list[Tensor]) -> list[Tensor | None]:
+    torch.manual_seed(9)
+    loss = torch.stack([(v * torch.randn_like(v)).sum() for v in tensors(outputs)]).sum()
+    return list(torch.autograd.grad(loss, leaves, allow_unused=True, retain_graph=True))
+
+
+@given(
+    lengths=st.lists(st.integers(0, 6), min_size=1, max_size=5),
+    extra=st.integers(0, 2),
+    reverse=st.booleans(),
+    kind=st.sampled_from(["tensor", "tuple", "dict", "none"]),
+)
+@settings(max_examples=40)
+def test_it_equals_a_naive_loop(lengths: list[int], extra: int, reverse: bool, kind: str) -> None:
+    torch.manual_seed(0)
+    batch, time = len(lengths), max(1, max(lengths) + extra)
+    cell: Any = LSTMCell(3, 4).double() if kind == "none" else Seeing(3, 4).double()
+    x = torch.randn(batch, time, 3).double().requires_grad_()
+    state = map_tensors(lambda v: torch.randn(v.shape).double().requires_grad_(), cell.initial_state(batch))
+    values = [torch.randn(batch, 4).double().requires_grad_() for _ in range(2)]
+    context = {"none": None, "tensor": values[0], "tuple": tuple(values), "dict": dict(zip("ab", values, strict=True))}[
+        kind
+    ]
+    leaves = [x, *tensors(state), *tensors(context), *cell.parameters()]
+    got = unspool.unfold(cell, x, state, context=context, lengths=lengths, reverse=reverse)
+    expected = naive(cell, x, state, context, lengths, reverse)
+    torch.testing.assert_close(list(tensors(got)), list(tensors(expected)))
+    for mine, theirs in zip(gradients(got, leaves), gradients(expected, leaves), strict=True):
+        # A gradient that one loop does not know, the other may know to be zero.
+        zero = torch.zeros((), dtype=x.dtype)
+        both = torch.broadcast_tensors(zero if mine is None else mine, zero if theirs is None else theirs)
+        torch.testing.assert_close(both[0], both[1])
+    poisoned = x.detach().clone()
+    for b, length in enumerate(lengths):
+        poisoned[b, length:] = float("nan")
+    poisoned.requires_grad_()
+    again = unspool.unfold(cell, poisoned, state, context=context, lengths=lengths, reverse=reverse)
+    torch.testing.assert_close(list(tensors(again)), list(tensors(expected)))
+    for gradient in gradients(again, [poisoned, *leaves[1:]]):
+        assert gradient is None or gradient.isfinite().all()
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_devices_and_dtypes(device: str, dtype: torch.dtype) -> None:
+    cell = GRUCell(3, 4).to(device, dtype)
+    x = torch.randn(2, 5, 3, device=device, dtype=dtype)
+    y, h = unspool.unfold(cell, x, lengths=[5, 2])
+    assert (y.dtype, h.dtype, y.device.type) == (dtype, dtype, device)
+    torch.testing.assert_close(h[0], y[0, -1])
+
+
+@pytest.mark.parametrize("lengths", [None, [7, 4, 1]])
+def test_truncation_carries_the_state_and_cuts_the_gradient(lengths: list[int] | None) -> None:
+    torch.manual_seed(0)
+    cell = RNNCell(3, 4).double()
+    x = torch.randn(3, 7, 3).double().requires_grad_()
+    full, _ = unspool.unfold(cell, x, lengths=lengths)
+    cut, _ = unspool.unfold(cell, x, lengths=lengths, truncate=3)
+    assert torch.equal(full, cut)
+    by_hand, state = [], cell.initial_state(3, dtype=x.dtype)
+    for start in (0, 3, 6):
+        chunk = x[:, start : start + 3]
+        rest = None if lengths is None else [min(max(n - start, 0), chunk.shape[1]) for n in lengths]
+        y, state = unspool.unfold(cell, chunk, state.detach(), lengths=rest)
+        by_hand.append(y)
+    leaves = [x, *cell.parameters()]
+    torch.testing.assert_close(gradients(cut, leaves), gradients(torch.cat(by_hand, 1), leaves))
+    assert not torch.equal(gradients(cut, leaves)[0], gradients(full, leaves)[0])  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("segment", [1, 3, 50])
+def test_checkpoints_change_no_value(segment: int) -> None:
+    cell = Seeing(3, 4).double()
+    x = torch.randn(3, 8, 3).double().requires_grad_()
+    context = torch.randn(3, 4).double().requires_grad_()
+    leaves = [x, context, *cell.parameters()]
+    whole = unspool.unfold(cell, x, context=context, lengths=[8, 3, 0])
+    kept = unspool.unfold(cell, x, context=context, lengths=[8, 3, 0], checkpoint=segment)
+    assert torch.equal(whole[0], kept[0])
+    torch.testing.assert_close(gradients(kept, leaves), gradients(whole, leaves))
+
+
+def test_checkpoints_save_memory() -> None:
+    """What autograd keeps between forward and backward."""
+
+    def kept(**options: Any) -> int:
+        size = 0
+
+        def pack(value: Tensor) -> Tensor:
+            nonlocal size
+            size += value.numel()
+            return value
+
+        x = torch.randn(2, 100, 3, requires_grad=True)
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda value: value):
+            unspool.unfold(GRUCell(3, 8), x, **options)
+        return size
+
+    assert kept(checkpoint=20) < kept() / 3
+
+
+def test_no_step_and_no_row() -> None:
+    cell = LSTMCell(3, 4, projection_size=2)
+    y, (h, c) = unspool.unfold(cell, torch.randn(2, 0, 3))
+    assert y.shape == (2, 0, 2) and not h.any() and c.shape == (2, 4)
+    y, (h, _) = unspool.unfold(cell, torch.randn(0, 5, 3), lengths=[])
+    assert y.shape == (0, 5, 2) and h.shape == (0, 2)
+    given = torch.randn(2, 4)
+    y, h = unspool.unfold(GRUCell(3, 4), torch.randn(2, 5, 3), given, lengths=[0, 0])
+    assert not y.any() and torch.equal(h, given)
+
+
+class Wrong(unspool.Cell):
+    def __init__(self, returned: str) -> None:
+        super().__init__(3, 4)
+        self.returned = returned
+
+    def forward(self, x: Tensor, h: Tensor) -> Any:
+        return {"none": (None, h), "wide": (h, torch.cat([h, h], 1)), "tuple": (h, (h,)), "flat": (h.sum(1), h)}[
+            self.returned
+        ]
+
+
+X = torch.zeros(2, 5, 3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"inputs": torch.zeros(5, 3)}, r"\[B, T, I\].*unsqueeze"),
+        ({"inputs": torch.zeros(2, 5, 9)}, "9 features.*input_size=3"),
+        ({"inputs": torch.zeros(2, 5, 3, dtype=torch.int64)}, "Embedding"),
+        ({"lengths": [5]}, r"expected \[2\]"),
+        ({"lengths": [6, 1]}, "1 to 6.*0 to 5"),
+        ({"lengths": [-1, 1]}, "-1 to 1"),
+        ({"lengths": torch.tensor([1.0, 2.0])}, "whole numbers"),
+        ({"state": torch.zeros(3, 4)}, r"state has shape \(3, 4\); expected 2 rows"),
+        ({"context": torch.zeros(3, 4)}, "context"),
+        ({"cell": Wrong("none")}, "NoneType as output"),
+        ({"cell": Wrong("wide")}, r"\[\(2, 4\)\] and returned one of shapes \[\(2, 8\)\]"),
+        ({"cell": Wrong("tuple")}, "built like"),
+        ({"cell": Wrong("flat")}, r"shape \(2,\); expected \[rows, features\]"),
+    ],
+)
+def test_wrong_shapes_say_what_was_expected(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ShapeError, match=message):
+        unspool.unfold(**{"cell": RNNCell(3, 4), "inputs": X, **arguments})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"truncate": 0}, "truncate is 0"),
+        ({"checkpoint": -1}, "checkpoint"),
+        ({"engine": "cpu"}, "engine='cpu'.*reference"),
+    ],
+)
+def test_wrong_choices_are_never_replaced_in_silence(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        unspool.unfold(RNNCell(3, 4), X, **arguments)
+
+
+def test_explain_names_the_engine_and_the_reason() -> None:
+    assert "GRUCell runs on the reference engine" in str(unspool.explain(GRUCell(3, 4), X))
+    assert unspool.explain(GRUCell(3, 4), engine="reference").reason == "asked for"
