@@ -130,7 +130,7 @@ def _layers(
             index = layer * directions + direction
             step = make_step(module.all_weights[index], module)
             own = tuple(state[index] for state in hx)
-            begin = own if len(own) > 1 else own[0]
+            begin: Any = own[0] if len(own) == 1 else own
             y, final = unfold(step, x, begin, lengths=lengths, reverse=direction == 1)
             outputs.append(y)
             finals.append(final if isinstance(final, tuple) else (final,))

@@ -11,7 +11,8 @@ PRESET: dict[str, Any] = {
     "vocabulary": 1000,
     "embedding": 64,
     "hidden": 128,
-    "max_tokens": 6000,
+    "merge": "sum",
+    "max_tokens": 4500,
     "attention_score": "general",
     "dropout": 0.0,
     "label_smoothing": 0.0,
@@ -19,11 +20,11 @@ PRESET: dict[str, Any] = {
 """Choices of the model that suit the default job, where the user makes none."""
 
 TRAINING_PRESET: dict[str, Any] = {
-    "lr": 5e-3,
+    "lr": 3e-3,
     "warmup": 100,
     "schedule": "cosine",
-    "max_steps": 600,
-    "validate_every": 200,
+    "max_steps": 950,
+    "validate_every": 190,
     "monitor": "exact_match",
     "mode": "max",
     "ema": 0.99,
