@@ -38,11 +38,16 @@ def evaluate_dates(translator: Translator, options: DecodeOptions, *, seed: int,
     Returns a row for each part: `part`, `tag`, `lines`, `exact_match`, and `ceiling`: what the best possible reader
     of these lines would reach (some, such as 4/3/21, mean different days in different places).
     """
-    from unspool.data.dates import ceiling, default_splits, with_tag
+    from unspool.data.dates import ceiling, default_splits, split_formats, with_tag
 
     splits = default_splits(seed=seed, train_size=examples)
     rows: list[dict[str, Any]] = []
-    for part, drawn in (("unseen dates", splits.test_dates), ("unseen formats", splits.test_formats)):
+    formats = split_formats(seed)
+    parts = (
+        ("unseen dates", splits.test_dates, formats.train),
+        ("unseen formats", splits.test_formats, formats.test),
+    )
+    for part, drawn, written_in in parts:
         for tagged in (True, False):
             lines = [with_tag(example, tagged) for example in drawn]
             answers = translator.translate([line.source for line in lines], options)
@@ -53,7 +58,7 @@ def evaluate_dates(translator: Translator, options: DecodeOptions, *, seed: int,
                     "tag": tagged,
                     "lines": len(lines),
                     "exact_match": round(right / len(lines), 4),
-                    "ceiling": round(ceiling(lines), 4),
+                    "ceiling": round(ceiling(lines, written_in), 4),
                 }
             )
     return rows
