@@ -30,9 +30,10 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --editable '.[dev]'
 	touch $@
 
-demo: $(READY)  ## train the date translator (goes on where runs/dates stands), then score it
+demo: $(READY)  ## train the date translator (goes on where runs/dates stands), then score it beside a rule-based parser
 	$(BIN)/unspool train translate --out runs/dates $(if $(wildcard runs/dates/config.json),--resume)
 	$(BIN)/unspool evaluate runs/dates
+	$(BIN)/python benchmarks/dates.py runs/dates
 
 test: $(READY)  ## the tests, but the slow ones
 	$(PYTEST)

@@ -15,8 +15,8 @@ from pathlib import Path
 from command import options, unspool
 
 CHOICES = (
-    "--cell lstm --tokenizer words --embedding 128 --hidden 128 --max-tokens 3000 --dropout 0.2 --label-smoothing 0 "
-    "--lr 0.003 --warmup 100 --schedule cosine --epochs 12 --monitor exact_match --mode max --until exact_match>=1.0"
+    "--cell lstm --tokenizer words --embedding 128 --hidden 128 --max-tokens 2000 --dropout 0.2 --label-smoothing 0 "
+    "--lr 0.003 --warmup 100 --schedule cosine --epochs 24 --monitor exact_match --mode max --until exact_match>=1.0"
 )
 
 

@@ -116,7 +116,7 @@ def evaluate(
         origin = translator.runs[0].config["origin"]
         if origin.get("job") != "dates":
             raise ConfigError(f"{run[0]} was trained on files; name the test files with --test")
-        rows = evaluate_dates(translator, options, seed=origin["seed"], examples=origin["examples"])
+        rows = evaluate_dates(translator, options, seed=origin["seed"])
         _show("Written dates into ISO 8601: exact match", rows)
         print(json.dumps({"parts": rows}))
         return

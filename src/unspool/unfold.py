@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from unspool.cells.state import Tree, tensors
+from unspool.cells.state import Tree, layout, tensors
 from unspool.engine import reference
 from unspool.engine.choose import choose
 from unspool.errors import ConfigError, ShapeError
@@ -64,13 +64,15 @@ def unfold(
     """
     _check_inputs(cell, inputs)
     for name, steps in (("truncate", truncate), ("checkpoint", checkpoint)):
-        if steps is not None and steps < 1:
-            raise ConfigError(f"{name} is {steps}; expected a number of steps, at least 1, or None")
+        if steps is not None and not (isinstance(steps, int) and steps >= 1):
+            raise ConfigError(f"{name} is {steps!r}; expected a number of steps, at least 1, or None")
     batch, time = inputs.shape[:2]
     limits = None if lengths is None else _checked_lengths(lengths, batch, time, inputs.device)
     if state is None:
         state = cell.initial_state(batch, dtype=inputs.dtype, device=inputs.device)
-    _check_rows("state", state, batch)
+        _check_rows("initial state", state, batch)
+    else:
+        _check_state(cell, state, inputs)
     _check_rows("context", context, batch)
     chosen = choose(cell, engine)
     if time == 0:
@@ -112,6 +114,18 @@ def _checked_lengths(lengths: Tensor | Sequence[int], batch: int, time: int, dev
             f"expected 0 to {time}, the number of steps in inputs"
         )
     return limits.long()
+
+
+def _check_state(cell: Any, state: Tree, inputs: Tensor) -> None:
+    """A state that was given is built like the cell's own, where the cell makes one."""
+    _check_rows("state", state, inputs.shape[0])
+    if not hasattr(cell, "initial_state"):
+        return
+    expected = layout(cell.initial_state(0, dtype=inputs.dtype, device=inputs.device))
+    if layout(state) != expected:
+        raise ShapeError(
+            f"the state is {layout(state)}; expected {expected}, as {type(cell).__name__}.initial_state makes it"
+        )
 
 
 def _check_rows(name: str, tree: Tree, batch: int) -> None:

@@ -54,7 +54,7 @@ class LayerNormLSTMCell(Cell):
             self.norm_x.bias[hidden_size : 2 * hidden_size] = forget_bias
 
     def forward(
-        self, x: Tensor, state: tuple[Tensor, Tensor], mask: Tensor | None = None
+        self, x: Tensor, state: tuple[Tensor, Tensor], *, mask: Tensor | None = None
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         h, c = state
         i, f, g, o = (self.norm_x(self.x(x)) + self.norm_h(self.h(dropped(h, mask)))).chunk(4, -1)

@@ -87,7 +87,7 @@ class LSTMCell(Cell):
             self.x.bias[: self.hidden_size] = -bias
 
     def forward(
-        self, x: Tensor, state: tuple[Tensor, Tensor], mask: Tensor | None = None
+        self, x: Tensor, state: tuple[Tensor, Tensor], *, mask: Tensor | None = None
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         h, c = state
         i, f, g, o = (self.x(x) + self.h(dropped(h, mask))).chunk(4, -1)

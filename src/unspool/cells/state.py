@@ -48,6 +48,21 @@ def tensors(tree: Tree) -> Iterator[Tensor]:
             yield from tensors(value)
 
 
+def layout(tree: Tree) -> str:
+    """How `tree` is built, as text, whatever its number of rows.
+
+    >>> layout((torch.zeros(2, 4), {"memory": torch.ones(2, 7, 3)}))
+    '([B, 4], {memory: [B, 7, 3]})'
+    """
+    if isinstance(tree, Tensor):
+        return f"[{', '.join(['B', *map(str, tree.shape[1:])])}]"
+    if isinstance(tree, dict):
+        return "{" + ", ".join(f"{key}: {layout(tree[key])}" for key in sorted(tree)) + "}"
+    if isinstance(tree, (tuple, list)):
+        return f"({', '.join(map(layout, tree))})"
+    return str(tree)
+
+
 def select_rows(tree: Tree, rows: Tensor) -> Tree:
     """The rows `rows` (int64 `[R]`) of every tensor: reorders, repeats or drops sequences."""
     return map_tensors(lambda value: value.index_select(0, rows.to(value.device)), tree)

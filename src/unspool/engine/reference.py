@@ -94,17 +94,19 @@ def _steps(
     outputs: list[Tensor] = []
     rows, seen, here = inputs[0].shape[0], context, inputs[0].shape[0]
     for t, (x, n) in enumerate(zip(inputs, active, strict=True), start):
-        if truncate is not None and t > 0 and t % truncate == 0:
-            state = map_tensors(Tensor.detach, state)
         if n == 0 and outputs:
             outputs.append(torch.zeros_like(outputs[-1]))
             continue
         if n != here:
             seen, here = map_tensors(lambda value, n=n: value[:n], context), n
         before = state if n == rows else map_tensors(lambda value, n=n: value[:n], state)
-        y, after = cell(x[:n] if n < rows else x, before, *(() if context is None else (seen,)))
+        if truncate is not None and t > 0 and t % truncate == 0:
+            # Only of the rows that go on: the final state of a row that ended keeps its gradient.
+            before = map_tensors(Tensor.detach, before)
+        made = cell(x[:n] if n < rows else x, before, *(() if context is None else (seen,)))
         if t == start:
-            _check_step(cell, y, before, after)
+            _check_step(cell, before, made)
+        y, after = made
         outputs.append(y if n == rows else torch.cat([y, y.new_zeros(rows - n, *y.shape[1:])]))
         state = after if n == rows else map_tensors(_keep_ended, after, state)
     return outputs, state
@@ -115,9 +117,13 @@ def _keep_ended(new: Tensor, old: Tensor) -> Tensor:
     return torch.cat([new, old[new.shape[0] :]])
 
 
-def _check_step(cell: Step, y: Any, before: Tree, after: Tree) -> None:
+def _check_step(cell: Step, before: Tree, made: Any) -> None:
     """Say what is wrong with what a step returned, before it turns into an obscure error further on."""
     name = type(cell).__name__
+    if not (isinstance(made, (tuple, list)) and len(made) == 2):
+        what = f"{len(made)} values" if isinstance(made, (tuple, list)) else type(made).__name__
+        raise ShapeError(f"{name}.forward returned {what}; expected two values, (output, next_state)")
+    y, after = made
     if not isinstance(y, Tensor):
         raise ShapeError(f"{name}.forward returned {type(y).__name__} as output; expected (output, next_state)")
     old, new = [tuple(v.shape) for v in tensors(before)], [tuple(v.shape) for v in tensors(after)]

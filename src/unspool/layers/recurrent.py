@@ -157,7 +157,7 @@ class Recurrent(nn.Module):
             before = x if depth == 0 else self.dropout(x)
             x, final = self._layer(directions, before, None if state is None else state[depth], context, time)  # pyright: ignore[reportArgumentType]
             if self.residual and x.shape == before.shape:
-                x = x + before
+                x = x + _without_padding(before, lengths)
             finals.append(final)
         return x, tuple(finals)
 
@@ -181,6 +181,15 @@ class Recurrent(nn.Module):
             return unfold(cell, x, state, context=context, reverse=reverse, engine=self.engine, **time)
         mask = dropout_mask(next(tensors(state)), self.recurrent_dropout)
         return unfold(Masked(cell), x, state, context=(mask, context), reverse=reverse, engine=self.engine, **time)
+
+
+def _without_padding(x: Tensor, lengths: Tensor | Sequence[int] | None) -> Tensor:
+    """`x` `[B, T, …]` with zeros past the end of each row, whatever stands there, NaN too."""
+    if lengths is None:
+        return x
+    steps = torch.arange(x.shape[1], device=x.device)
+    ended = steps >= torch.as_tensor(lengths, device=x.device).unsqueeze(1)
+    return x.masked_fill(ended.unsqueeze(2), 0)
 
 
 def _per_layer(cell: CellFactory | Sequence[CellFactory], layers: int | None) -> list[CellFactory]:

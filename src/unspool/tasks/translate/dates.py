@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from unspool.tasks.translate.translator import DecodeOptions, Translator
+
+if TYPE_CHECKING:
+    from unspool.data.dates import Example
 
 PRESET: dict[str, Any] = {
     "tokenizer": "chars",
@@ -32,33 +36,51 @@ TRAINING_PRESET: dict[str, Any] = {
 EXAMPLES = 200_000
 
 
-def evaluate_dates(translator: Translator, options: DecodeOptions, *, seed: int, examples: int) -> list[dict[str, Any]]:
-    """Exact match on the held-out parts, each with and without a locale tag in front of the line.
+class Part(NamedTuple):
+    """A held-out part of the default job: lines, and the best possible reader's share of right answers."""
 
-    Returns a row for each part: `part`, `tag`, `lines`, `exact_match`, and `ceiling`: what the best possible reader
-    of these lines would reach (some, such as 4/3/21, mean different days in different places).
+    name: str
+    tagged: bool
+    lines: list[Example]
+    ceiling: float
+
+
+def held_out(*, seed: int, lines: int = 5000) -> Iterator[Part]:
+    """The held-out parts, each with a locale tag in front of every line and without one.
+
+    The ceiling is below 1 where a line, such as 4/3/21, means different days in different places.
     """
     from unspool.data.dates import ceiling, default_splits, split_formats, with_tag
 
-    splits = default_splits(seed=seed, train_size=examples)
-    rows: list[dict[str, Any]] = []
-    formats = split_formats(seed)
+    splits, formats = default_splits(seed=seed, train_size=0, valid_size=0, test_size=lines), split_formats(seed)
     parts = (
         ("unseen dates", splits.test_dates, formats.train),
         ("unseen formats", splits.test_formats, formats.test),
     )
-    for part, drawn, written_in in parts:
+    for name, drawn, written_in in parts:
         for tagged in (True, False):
-            lines = [with_tag(example, tagged) for example in drawn]
-            answers = translator.translate([line.source for line in lines], options)
-            right = sum(answer == line.target for answer, line in zip(answers, lines, strict=True))
-            rows.append(
-                {
-                    "part": part,
-                    "tag": tagged,
-                    "lines": len(lines),
-                    "exact_match": round(right / len(lines), 4),
-                    "ceiling": round(ceiling(lines, written_in), 4),
-                }
-            )
+            asked = [with_tag(example, tagged) for example in drawn]
+            yield Part(name, tagged, asked, ceiling(asked, written_in))
+
+
+def evaluate_dates(translator: Translator, options: DecodeOptions, *, seed: int) -> list[dict[str, Any]]:
+    """A row for each held-out part: `part`, `tag`, `lines`, `exact_match`, `ceiling`."""
+    rows: list[dict[str, Any]] = []
+    for part in held_out(seed=seed):
+        answers = translator.translate([line.source for line in part.lines], options)
+        share = exact_match(answers, part)
+        rows.append(
+            {
+                "part": part.name,
+                "tag": part.tagged,
+                "lines": len(part.lines),
+                "exact_match": round(share, 4),
+                "ceiling": round(part.ceiling, 4),
+            }
+        )
     return rows
+
+
+def exact_match(answers: list[str], part: Part) -> float:
+    """The share of lines that were answered to the letter."""
+    return sum(answer == line.target for answer, line in zip(answers, part.lines, strict=True)) / len(answers)
