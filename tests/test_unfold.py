@@ -36,14 +36,18 @@ class Seeing(unspool.Cell):
         return 2 * h, (h, torch.sin(self.b(h) + s))
 
 
-def naive(cell: Any, x: Tensor, state: Any, context: Any, lengths: list[int], reverse: bool) -> tuple[Tensor, Any]:
+def naive(
+    cell: Any, x: Tensor, state: Any, context: Any, lengths: list[int], reverse: bool, cut: int | None
+) -> tuple[Tensor, Any]:
     """One row and one step at a time."""
     rows, finals = [], []
     for b, length in enumerate(lengths):
         own = map_tensors(lambda v, b=b: v[b : b + 1], state)
         seen = () if context is None else (map_tensors(lambda v, b=b: v[b : b + 1], context),)
         ys: list[Tensor | None] = [None] * x.shape[1]
-        for t in reversed(range(length)) if reverse else range(length):
+        for done, t in enumerate(reversed(range(length)) if reverse else range(length)):
+            if cut and done and done % cut == 0:
+                own = map_tensors(Tensor.detach, own)
             ys[t], own = cell(x[b : b + 1, t], own, *seen)
         blank = torch.zeros(1, cell.output_size, dtype=x.dtype)
         rows.append(torch.cat([blank if y is None else y for y in ys]))
@@ -62,10 +66,15 @@ def gradients(outputs: Any, leaves: list[Tensor]) -> list[Tensor | None]:
     extra=st.integers(0, 2),
     reverse=st.booleans(),
     kind=st.sampled_from(["tensor", "tuple", "dict", "none"]),
+    truncate=st.sampled_from([None, None, 1, 2, 3]),
+    checkpoint=st.sampled_from([None, None, 1, 2, 5]),
 )
-@settings(max_examples=40)
-def test_it_equals_a_naive_loop(lengths: list[int], extra: int, reverse: bool, kind: str) -> None:
+@settings(max_examples=80)
+def test_it_equals_a_naive_loop(
+    lengths: list[int], extra: int, reverse: bool, kind: str, truncate: int | None, checkpoint: int | None
+) -> None:
     torch.manual_seed(0)
+    time_options: dict[str, Any] = {"reverse": reverse, "truncate": truncate, "checkpoint": checkpoint}
     batch, time = len(lengths), max(1, max(lengths) + extra)
     cell: Any = LSTMCell(3, 4).double() if kind == "none" else Seeing(3, 4).double()
     x = torch.randn(batch, time, 3).double().requires_grad_()
@@ -75,8 +84,8 @@ def test_it_equals_a_naive_loop(lengths: list[int], extra: int, reverse: bool, k
         kind
     ]
     leaves = [x, *tensors(state), *tensors(context), *cell.parameters()]
-    got = unspool.unfold(cell, x, state, context=context, lengths=lengths, reverse=reverse)
-    expected = naive(cell, x, state, context, lengths, reverse)
+    got = unspool.unfold(cell, x, state, context=context, lengths=lengths, **time_options)
+    expected = naive(cell, x, state, context, lengths, reverse, truncate)
     torch.testing.assert_close(list(tensors(got)), list(tensors(expected)))
     for mine, theirs in zip(gradients(got, leaves), gradients(expected, leaves), strict=True):
         # A gradient that one loop does not know, the other may know to be zero.
@@ -87,10 +96,12 @@ def test_it_equals_a_naive_loop(lengths: list[int], extra: int, reverse: bool, k
     for b, length in enumerate(lengths):
         poisoned[b, length:] = float("nan")
     poisoned.requires_grad_()
-    again = unspool.unfold(cell, poisoned, state, context=context, lengths=lengths, reverse=reverse)
+    again = unspool.unfold(cell, poisoned, state, context=context, lengths=lengths, **time_options)
     torch.testing.assert_close(list(tensors(again)), list(tensors(expected)))
-    for gradient in gradients(again, [poisoned, *leaves[1:]]):
-        assert gradient is None or gradient.isfinite().all()
+    clean = gradients(got, leaves)
+    for mine, theirs in zip(gradients(again, [poisoned, *leaves[1:]]), clean, strict=True):
+        assert (mine is None) is (theirs is None)
+        assert mine is None or theirs is None or torch.equal(mine, theirs)
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -170,9 +181,14 @@ class Wrong(unspool.Cell):
         self.returned = returned
 
     def forward(self, x: Tensor, h: Tensor) -> Any:
-        return {"none": (None, h), "wide": (h, torch.cat([h, h], 1)), "tuple": (h, (h,)), "flat": (h.sum(1), h)}[
-            self.returned
-        ]
+        return {
+            "none": (None, h),
+            "wide": (h, torch.cat([h, h], 1)),
+            "tuple": (h, (h,)),
+            "flat": (h.sum(1), h),
+            "alone": h,
+            "three": (h, h, h),
+        }[self.returned]
 
 
 X = torch.zeros(2, 5, 3)
@@ -189,7 +205,12 @@ X = torch.zeros(2, 5, 3)
         ({"lengths": [-1, 1]}, "-1 to 1"),
         ({"lengths": torch.tensor([1.0, 2.0])}, "whole numbers"),
         ({"state": torch.zeros(3, 4)}, r"state has shape \(3, 4\); expected 2 rows"),
-        ({"context": torch.zeros(3, 4)}, "context"),
+        ({"state": torch.zeros(2, 9)}, r"the state is \[B, 9\]; expected \[B, 4\], as RNNCell.initial_state makes it"),
+        ({"state": (torch.zeros(2, 4),)}, r"the state is \(\[B, 4\]\); expected \[B, 4\]"),
+        ({"cell": LSTMCell(3, 4), "state": torch.zeros(2, 4)}, r"expected \(\[B, 4\], \[B, 4\]\)"),
+        ({"context": torch.zeros(3, 4)}, r"context has shape \(3, 4\); expected 2 rows"),
+        ({"cell": Wrong("alone")}, r"Wrong.forward returned Tensor; expected two values, \(output, next_state\)"),
+        ({"cell": Wrong("three")}, "returned 3 values; expected two"),
         ({"cell": Wrong("none")}, "NoneType as output"),
         ({"cell": Wrong("wide")}, r"\[\(2, 4\)\] and returned one of shapes \[\(2, 8\)\]"),
         ({"cell": Wrong("tuple")}, "built like"),
@@ -205,6 +226,7 @@ def test_wrong_shapes_say_what_was_expected(arguments: dict[str, Any], message: 
     ("arguments", "message"),
     [
         ({"truncate": 0}, "truncate is 0"),
+        ({"truncate": 2.5}, "truncate is 2.5; expected a number of steps"),
         ({"checkpoint": -1}, "checkpoint"),
         ({"engine": "cpu"}, "engine='cpu'.*reference"),
     ],

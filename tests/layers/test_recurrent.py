@@ -1,15 +1,11 @@
-"""Stacks and directions, against torch.nn and onnxruntime, which nobody here wrote."""
+"""Stacks and directions, against torch.nn; what falls between layers, and what goes around them."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-import onnx
-import onnxruntime
 import pytest
 import torch
-from onnx import TensorProto, helper
 from torch import Tensor, nn
 
 import unspool
@@ -50,84 +46,6 @@ def test_stacked_in_both_directions_equals_torch(cls: Any, layers: int, bidirect
     flat = [tuple(tensors(own)) for layer in state for own in (layer if bidirectional else (layer,))]
     for kind, tensor in enumerate(by_kind):
         torch.testing.assert_close(torch.stack([own[kind] for own in flat]), tensor)
-
-
-ORDERS = {"RNN": [0], "GRU": [1, 0, 2], "LSTM": [0, 3, 1, 2]}
-"""ONNX stacks its gates z, r, h and i, o, f, c; ours are r, z, n and i, f, g, o."""
-
-
-def onnx_gates(weight: Tensor, kind: str) -> np.ndarray:
-    return torch.cat([weight.chunk(len(ORDERS[kind]))[i] for i in ORDERS[kind]]).detach().numpy()
-
-
-def run_onnx(
-    kind: str, cells: list[Any], x: Tensor, lengths: Tensor, direction: str, **attributes: Any
-) -> list[np.ndarray]:
-    """Y `[T, D, B, H]` and Y_h `[D, B, H]` by onnxruntime, with the weights of `cells` (one for each direction)."""
-    weights = {
-        "W": np.stack([onnx_gates(cell.x.weight, kind) for cell in cells]),
-        "R": np.stack([onnx_gates(cell.h.weight, kind) for cell in cells]),
-        "B": np.stack([np.concatenate([onnx_gates(part.bias, kind) for part in (cell.x, cell.h)]) for cell in cells]),
-    }
-    names = ["X", "W", "R", "B", "lengths"]
-    if getattr(cells[0], "peephole", None) is not None:
-        p = [cell.peephole.detach() for cell in cells]
-        weights["P"] = np.stack([torch.cat([v[0], v[2], v[1]]).numpy() for v in p])  # ONNX: i, o, f
-        names += ["", "", "P"]
-    node = helper.make_node(kind, names, ["Y", "Y_h"], hidden_size=4, direction=direction, **attributes)
-    fed = {"X": x.transpose(0, 1).numpy(), "lengths": lengths.int().numpy(), **weights}
-    given = [
-        helper.make_tensor_value_info(name, TensorProto.INT32 if name == "lengths" else TensorProto.FLOAT, value.shape)
-        for name, value in fed.items()
-    ]
-    made = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, list(dims))
-        for name, dims in (("Y", "TDBH"), ("Y_h", "DBH"))
-    ]
-    model = helper.make_model(helper.make_graph([node], "g", given, made), opset_imports=[helper.make_opsetid("", 14)])
-    model.ir_version = 8
-    onnx.checker.check_model(model)
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    return session.run(None, fed)  # pyright: ignore[reportReturnType]
-
-
-@pytest.mark.parametrize("direction", ["forward", "reverse", "bidirectional"])
-@pytest.mark.parametrize(
-    ("kind", "cls", "options", "attributes"),
-    [
-        ("RNN", RNNCell, {}, {}),
-        ("RNN", RNNCell, {"nonlinearity": "relu"}, {"activations": ["Relu"]}),
-        ("GRU", GRUCell, {}, {"linear_before_reset": 1}),
-        ("GRU", GRUCell, {"reset": "before"}, {"linear_before_reset": 0}),
-        ("LSTM", LSTMCell, {}, {}),
-        ("LSTM", LSTMCell, {"peephole": True}, {}),
-    ],
-)
-def test_cells_equal_onnxruntime(
-    kind: str, cls: Any, options: dict[str, Any], attributes: dict[str, Any], direction: str
-) -> None:
-    torch.manual_seed(4)
-    both = direction == "bidirectional"
-    attributes = {
-        name: value * (2 if both else 1) if name == "activations" else value for name, value in attributes.items()
-    }
-    net = unspool.Recurrent(cls, 3, 4, bidirectional=both, **options)
-    cells: list[Any] = list(net.layers[0])  # pyright: ignore[reportArgumentType]
-    for cell in cells:
-        for part in (cell.x, cell.h):
-            nn.init.uniform_(part.bias, -1, 1)
-    x, lengths = torch.randn(5, 7, 3), torch.tensor([7, 1, 4, 6, 2])
-    expected, last = run_onnx(kind, cells, x, lengths, direction, **attributes)
-    with torch.no_grad():
-        if both:
-            y, (finals,) = net(x, lengths=lengths)
-        else:
-            y, final = unspool.unfold(cells[0], x, lengths=lengths, reverse=direction == "reverse")
-            finals = (final,)
-    joined = torch.from_numpy(expected).permute(2, 0, 1, 3).flatten(2)
-    torch.testing.assert_close(y, joined, atol=2e-6, rtol=2e-5)
-    hidden = torch.stack([next(tensors(own)) for own in finals])
-    torch.testing.assert_close(hidden, torch.from_numpy(last), atol=2e-6, rtol=2e-5)
 
 
 def test_directions_are_summed_on_request() -> None:
@@ -209,6 +127,67 @@ def test_residual_goes_around_layers_of_equal_width() -> None:
     x = torch.randn(2, 5, 4)
     torch.testing.assert_close(residual(x)[0], plain(x)[0] + x)
     assert unspool.Recurrent(RNNCell, 3, 4, layers=2, residual=True)(torch.randn(2, 5, 3))[0].shape == (2, 5, 4)
+
+
+@pytest.mark.parametrize("options", [{}, {"residual": True}, {"bidirectional": True}, {"dropout": 0.5}], ids=str)
+def test_nothing_leaks_from_the_padding(options: dict[str, Any]) -> None:
+    net = unspool.Recurrent(GRUCell, 4, 4, layers=3, recurrent_dropout=0.5, **options)
+    padded, lengths = torch.randn(3, 5, 4), [5, 2, 0]
+    poisoned = padded.clone()
+    for b, length in enumerate(lengths):
+        poisoned[b, length:] = float("nan")
+    results = []
+    for x in (padded, poisoned):
+        torch.manual_seed(0)
+        y, state = net(x.requires_grad_(), lengths=lengths)
+        assert not y[1, 2:].any() and not y[2].any()
+        leaves = [x, *net.parameters()]
+        loss = y.square().sum() + sum(value.sum() for value in tensors(state))
+        results.append([y, *tensors(state), *torch.autograd.grad(loss, leaves)])
+    torch.testing.assert_close(results[1], results[0], rtol=0, atol=0)
+
+
+def test_each_layer_and_direction_draws_its_own_recurrent_mask() -> None:
+    torch.manual_seed(0)
+    net = unspool.Recurrent(Recording, 3, 20, layers=2, bidirectional=True, recurrent_dropout=0.5)
+    cells: list[Any] = [cell for layer in net.layers for cell in layer]  # pyright: ignore[reportGeneralTypeIssues]
+    for cell in cells:
+        cell.masks = []
+    net(torch.randn(4, 6, 3))
+    drawn = [cell.masks[0] for cell in cells]
+    assert not any(torch.equal(a, b) for i, a in enumerate(drawn) for b in drawn[:i])
+
+
+def test_the_time_options_reach_every_cell() -> None:
+    torch.manual_seed(0)
+    net = unspool.Recurrent(LSTMCell, 3, 4, layers=2, bidirectional=True).double()
+    x = torch.randn(2, 7, 3).double().requires_grad_()
+    whole, *others = (net(x, lengths=[7, 4], **options)[0] for options in ({}, {"checkpoint": 2}, {"truncate": 1}))
+    full, kept, cut = (torch.autograd.grad(y.square().sum(), x)[0] for y in (whole, *others))
+    assert all(torch.equal(other, whole) for other in others)
+    torch.testing.assert_close(kept, full)
+    assert not torch.allclose(cut, full)
+
+
+class Shifted(RNNCell):
+    """Sees a context."""
+
+    def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, x: Tensor, h: Tensor, context: Tensor, *, mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        return super().forward(x + context, h, mask=mask)
+
+
+@pytest.mark.parametrize("recurrent_dropout", [0.0, 0.5])
+def test_the_context_reaches_every_cell(recurrent_dropout: float) -> None:
+    net = unspool.Recurrent(Shifted, 4, 4, layers=2, bidirectional=True, merge="sum", recurrent_dropout=recurrent_dropout)
+    plain = unspool.Recurrent(RNNCell, 4, 4, bidirectional=True, merge="sum", recurrent_dropout=recurrent_dropout)
+    plain.layers[0].load_state_dict(net.layers[0].state_dict())
+    x, context = torch.randn(2, 5, 4), torch.randn(2, 4)
+    torch.manual_seed(0)
+    first = plain(x + context.unsqueeze(1))[1][0]
+    torch.manual_seed(0)
+    torch.testing.assert_close(net(x, context=context)[1][0], first)
 
 
 def test_different_cells_in_one_stack_and_a_linear_where_sizes_differ() -> None:

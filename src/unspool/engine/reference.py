@@ -132,6 +132,5 @@ def _check_step(cell: Step, before: Tree, made: Any) -> None:
             f"{name}.forward took a state of shapes {old} and returned one of shapes {new}; expected the same. "
             "Return (output, next_state) with next_state built like the state that came in"
         )
-    rows = {shape[0] for shape in new}
-    if y.dim() != 2 or (rows and {y.shape[0]} != rows):
+    if y.dim() != 2 or any(shape[0] != y.shape[0] for shape in new):
         raise ShapeError(f"{name}.forward returned an output of shape {tuple(y.shape)}; expected [rows, features]")

@@ -188,5 +188,8 @@ class LSTM(nn.LSTM):
     """
 
     def forward(self, input: Any, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Any, tuple[Tensor, Tensor]]:
+        if hx is not None and not (isinstance(hx, (tuple, list)) and len(hx) == 2):
+            found = f"{len(hx)} of them" if isinstance(hx, (tuple, list)) else type(hx).__name__
+            raise RuntimeError(f"LSTM: expected two states, hx=(h_0, c_0), got {found}")
         y, (h, c) = _run(self, _LSTMStep, input, hx)
         return y, (h, c)
