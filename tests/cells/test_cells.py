@@ -181,6 +181,7 @@ def test_a_gru_carries_what_the_mask_drops() -> None:
 @pytest.mark.parametrize("kind", ["zeros", "learned"])
 def test_initial_states(name: str, kind: str) -> None:
     cell = CELLS[name](H, H, initial_state=kind)
+    assert all(v.dtype == torch.float64 for v in tensors(cell.initial_state(B, dtype=torch.float64)))
     state = cell.initial_state(B, dtype=torch.float32)
     assert all(v.shape[0] == B and (v == 0).all() for v in tensors(state))
     y, _ = cell(torch.randn(B, H), state)
@@ -203,15 +204,23 @@ def test_orthogonal_and_identity_for_each_gate(cls: Any, gates: int) -> None:
         cls(I, H, recurrent_init="orthgonal")
 
 
+def test_parameters_start_as_pytorch_starts_them() -> None:
+    torch.manual_seed(0)
+    for cell in (RNNCell(9, 100), GRUCell(9, 100), LayerNormGRUCell(9, 100, recurrent_init="uniform")):
+        for weight in (cell.x.weight, cell.h.weight):
+            assert 0.099 < weight.abs().max() <= 0.1 and abs(weight.mean()) < 0.01
+
+
 def test_forget_gates_remember() -> None:
     assert (LSTMCell(I, H).x.bias + LSTMCell(I, H).h.bias)[H : 2 * H].tolist() == [1] * H
-    lstm = LSTMCell(I, 400, chrono=50)
-    forget, put = lstm.x.bias[400:800], lstm.x.bias[:400]
-    torch.testing.assert_close(forget, -put)
-    spans = forget.exp()
-    assert spans.min() >= 1 and spans.max() <= 49 and abs(spans.mean() - 25) < 3
-    gru = GRUCell(I, 400, chrono=50)
-    assert gru.x.bias[400:800].exp().max() <= 49
+    assert LayerNormLSTMCell(I, H, forget_bias=3).norm_x.bias.tolist() == [0] * H + [3] * H + [0] * 2 * H
+    torch.manual_seed(0)
+    lstm, gru = LSTMCell(I, 400, chrono=50), GRUCell(I, 400, chrono=50)
+    torch.testing.assert_close(lstm.x.bias[400:800], -lstm.x.bias[:400])
+    for cell in (lstm, gru):  # the forget gate of the one and the update gate of the other are second
+        spans = cell.x.bias[400:800].exp()
+        assert spans.min() > 0.999 and spans.max() < 49.001 and abs(spans.mean() - 25) < 3
+        assert not cell.h.bias[400:800].any()
     with pytest.raises(ConfigError, match="at least 3"):
         LSTMCell(I, H, chrono=2)
 

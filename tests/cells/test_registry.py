@@ -34,6 +34,14 @@ def test_a_class_in_a_file(tmp_path: Path) -> None:
         assert load_cell(f"{file}:Own").__dict__["origin"] == folder
 
 
+def test_a_file_may_look_itself_up(tmp_path: Path) -> None:
+    """As dataclasses do, whose annotations are text."""
+    text = "from __future__ import annotations\nfrom dataclasses import dataclass\nimport unspool\n"
+    text += "@dataclass\nclass Size:\n    width: int = 3\nclass Own(unspool.Cell):\n    size = Size()\n"
+    (tmp_path / "own.py").write_text(text)
+    assert load_cell(f"{tmp_path / 'own.py'}:Own").__dict__["size"].width == 3
+
+
 @pytest.mark.parametrize(
     ("text", "spec", "message"),
     [

@@ -81,6 +81,11 @@ def flat(output: Any) -> list[torch.Tensor]:
     return [t.data if isinstance(t, PackedSequence) else t for t in walk(output)]
 
 
+def gradients_of(output: Any, leaves: list[torch.Tensor]) -> list[torch.Tensor]:
+    weighted = [(out * torch.linspace(-1, 1, out.numel()).double().view(out.shape)).sum() for out in flat(output)]
+    return list(torch.autograd.grad(torch.stack(weighted).sum(), leaves, retain_graph=True))
+
+
 CHOICES: list[dict[str, Any]] = [
     {},
     {"num_layers": 3, "bidirectional": True},
@@ -98,12 +103,16 @@ def test_packed_sequences(theirs: Any, choices: dict[str, Any], sort: bool) -> N
     ours = PAIRS[type(theirs)](3, 5, dtype=torch.float64, **choices).eval()
     ours.load_state_dict(theirs.state_dict())
     lengths = [6, 4, 4, 1] if sort else [4, 1, 6, 4]
-    packed = pack_padded_sequence(torch.randn(6, 4, 3, dtype=torch.float64), lengths, enforce_sorted=sort)
+    data = torch.randn(6, 4, 3, dtype=torch.float64, requires_grad=True)
+    packed = pack_padded_sequence(data, lengths, enforce_sorted=sort)
     count = choices.get("num_layers", 1) * (2 if choices.get("bidirectional") else 1)
     h = torch.randn(count, 4, 5, dtype=torch.float64)
     for hx in (None, (h, h + 1) if isinstance(theirs, nn.LSTM) else h):
         expected, got = theirs(packed, hx), ours(packed, hx)
         torch.testing.assert_close(flat(got), flat(expected))
+        torch.testing.assert_close(
+            gradients_of(got, [data, *ours.parameters()]), gradients_of(expected, [data, *theirs.parameters()])
+        )
         assert all(torch.equal(a, b) for a, b in zip(got[0][1:], expected[0][1:], strict=True) if a is not None)
 
 
@@ -113,22 +122,71 @@ def test_a_trained_module_loads_copies_and_saves(theirs: Any) -> None:
     ours = PAIRS[theirs](3, 5, num_layers=2, bidirectional=True)
     assert list(ours.state_dict()) == list(trained.state_dict())
     ours.load_state_dict(trained.state_dict())
+    back = theirs(3, 5, num_layers=2, bidirectional=True)
+    back.load_state_dict(ours.state_dict())
     written = io.BytesIO()
     torch.save(copy.deepcopy(ours), written)
     written.seek(0)
     again = torch.load(written, weights_only=False)
     x = torch.randn(6, 4, 2, 3).permute(1, 2, 0, 3)[:, 0]  # not contiguous
-    for module in (ours, again):
+    for module in (ours, again, back):
         torch.testing.assert_close(flat(module(x)), flat(trained(x)))
 
 
-def test_projection_and_dropout_draw_like_torch() -> None:
+def test_projection_and_dropout() -> None:
+    """Dropout falls on what goes up to the next layer, not on what the first layer keeps as its state."""
     theirs = nn.LSTM(3, 6, num_layers=2, proj_size=2, dropout=0.5, batch_first=True, dtype=torch.float64)
     ours = unspool.LSTM(3, 6, num_layers=2, proj_size=2, dropout=0.5, batch_first=True, dtype=torch.float64)
     ours.load_state_dict(theirs.state_dict())
     x = torch.randn(4, 7, 3, dtype=torch.float64)
     torch.testing.assert_close(flat(ours.eval()(x)), flat(theirs.eval()(x)))
     assert not torch.equal(ours.train()(x)[0], ours(x)[0])
+    for got, expected in zip(ours(x)[1], theirs.train()(x)[1], strict=True):
+        torch.testing.assert_close(got[0], expected[0])
+        assert not torch.allclose(got[1], expected[1])
+
+
+@pytest.mark.parametrize("theirs", PAIRS, ids=lambda cls: cls.__name__)
+def test_where_the_weights_come_from_does_not_matter(theirs: Any) -> None:
+    """Parametrised, handed in by functional_call, or on the meta device: parameters are read when they are used."""
+    both = [cls(3, 4, dtype=torch.float64) for cls in (theirs, PAIRS[theirs])]
+    both[1].load_state_dict(both[0].state_dict())
+    x = torch.randn(5, 2, 3).double()
+    doubled = {name: 2 * value for name, value in both[0].named_parameters()}
+    expected, got = (torch.func.functional_call(module, doubled, (x,)) for module in both)
+    torch.testing.assert_close(flat(got), flat(expected))
+    for module in both:
+        nn.utils.parametrizations.weight_norm(module, "weight_hh_l0")
+        module.parametrizations.weight_hh_l0.original0.data.mul_(3)
+    torch.testing.assert_close(flat(both[1](x)), flat(both[0](x)))
+    empty = PAIRS[theirs](3, 4, num_layers=2, device="meta")(torch.randn(5, 2, 3, device="meta"))
+    assert flat(empty)[0].shape == (5, 2, 4) and flat(empty)[1].shape == (2, 2, 4)
+
+
+@pytest.mark.parametrize("theirs", PAIRS, ids=lambda cls: cls.__name__)
+@pytest.mark.filterwarnings("ignore")  # jit is deprecated, and tracing warns of every check on a shape
+def test_it_can_be_traced_and_exported(theirs: Any) -> None:
+    layer, x = PAIRS[theirs](3, 4), torch.randn(5, 2, 3)
+    traced: Any = torch.jit.trace(layer, (x,))
+    for made in (traced, torch.export.export(layer, (x,)).module()):
+        torch.testing.assert_close(flat(made(x)), flat(layer(x)))
+
+
+@pytest.mark.parametrize("theirs", PAIRS, ids=lambda cls: cls.__name__)
+def test_states_that_do_not_fit_packed_sequences(theirs: Any) -> None:
+    packed = pack_padded_sequence(torch.randn(4, 3, 3), [4, 1, 2], enforce_sorted=False)
+    for wrong in (torch.zeros(1, 2, 5), torch.zeros(3, 5), torch.zeros(1, 3, 4)):
+        hx: Any = (wrong, wrong) if theirs is nn.LSTM else wrong
+        with pytest.raises(RuntimeError, match=r"Expected hidden.* size \(1, 3, 5\)"):
+            PAIRS[theirs](3, 5)(packed, hx)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"), [(torch.zeros(1, 2, 5), "Tensor"), ((torch.zeros(1, 2, 5),) * 3, "3 of them")]
+)
+def test_an_lstm_names_its_two_states(given: Any, message: str) -> None:
+    with pytest.raises(RuntimeError, match=rf"expected two states, hx=\(h_0, c_0\), got {message}"):
+        unspool.LSTM(3, 5)(torch.zeros(4, 2, 3), given)
 
 
 @pytest.mark.parametrize("theirs", PAIRS, ids=lambda cls: cls.__name__)
@@ -141,6 +199,7 @@ def test_projection_and_dropout_draw_like_torch() -> None:
         ((4, 2, 3), (1, 5)),
         ((4, 3), (1, 2, 5)),
         ((0, 2, 3), None),
+        ((0, 3), None),
     ],
 )
 def test_errors_are_of_torchs_kind(theirs: Any, shape: tuple[int, ...], state: tuple[int, ...] | None) -> None:
@@ -150,6 +209,13 @@ def test_errors_are_of_torchs_kind(theirs: Any, shape: tuple[int, ...], state: t
         theirs(3, 5)(torch.zeros(shape), hx)
     with pytest.raises(expected.type):
         PAIRS[theirs](3, 5)(torch.zeros(shape), hx)
+
+
+@pytest.mark.parametrize("theirs", PAIRS, ids=lambda cls: cls.__name__)
+def test_a_wrong_dtype_is_an_error_of_torchs_kind(theirs: Any) -> None:
+    for cls in (theirs, PAIRS[theirs]):
+        with pytest.raises(ValueError, match="dtype"):
+            cls(3, 5)(torch.zeros(4, 2, 3).double())
 
 
 @pytest.mark.parametrize("theirs", PAIRS, ids=lambda cls: cls.__name__)

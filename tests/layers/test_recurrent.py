@@ -180,7 +180,9 @@ class Shifted(RNNCell):
 
 @pytest.mark.parametrize("recurrent_dropout", [0.0, 0.5])
 def test_the_context_reaches_every_cell(recurrent_dropout: float) -> None:
-    net = unspool.Recurrent(Shifted, 4, 4, layers=2, bidirectional=True, merge="sum", recurrent_dropout=recurrent_dropout)
+    net = unspool.Recurrent(
+        Shifted, 4, 4, layers=2, bidirectional=True, merge="sum", recurrent_dropout=recurrent_dropout
+    )
     plain = unspool.Recurrent(RNNCell, 4, 4, bidirectional=True, merge="sum", recurrent_dropout=recurrent_dropout)
     plain.layers[0].load_state_dict(net.layers[0].state_dict())
     x, context = torch.randn(2, 5, 4), torch.randn(2, 4)
