@@ -107,11 +107,20 @@ def test_it_equals_a_naive_loop(
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
 def test_devices_and_dtypes(device: str, dtype: torch.dtype) -> None:
+    """Outputs, final state and gradients stay where and what the inputs are, near those of float64 on the CPU."""
+    torch.manual_seed(0)
+    exact = GRUCell(3, 4).double()
+    x, lengths = torch.randn(2, 5, 3).double(), torch.tensor([5, 2])  # lengths may lie on another device
     cell = GRUCell(3, 4).to(device, dtype)
-    x = torch.randn(2, 5, 3, device=device, dtype=dtype)
-    y, h = unspool.unfold(cell, x, lengths=[5, 2])
-    assert (y.dtype, h.dtype, y.device.type) == (dtype, dtype, device)
-    torch.testing.assert_close(h[0], y[0, -1])
+    cell.load_state_dict(exact.state_dict())
+    results = []
+    for net, fed in ((exact, x.clone()), (cell, x.to(device, dtype))):
+        y, h = unspool.unfold(net, fed.requires_grad_(), lengths=lengths, reverse=True, truncate=3, checkpoint=2)
+        gradient = torch.autograd.grad(y.square().sum() + h.sum(), fed)[0]
+        assert all((v.dtype, v.device) == (fed.dtype, fed.device) for v in (y, h, gradient))
+        results.append([v.cpu().double() for v in (y, h, gradient)])
+    tolerance = {torch.float64: 1e-9, torch.float32: 1e-5, torch.bfloat16: 0.1}[dtype]
+    torch.testing.assert_close(results[1], results[0], atol=tolerance, rtol=0)
 
 
 @pytest.mark.parametrize("lengths", [None, [7, 4, 1]])
