@@ -6,12 +6,13 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from unspool.data.lines import EXPECTED, Lines
 from unspool.errors import DataError
 
 Pair = tuple[str, str]
+Side = Literal["source", "target"]
 
 
 class ParallelCorpus(Protocol):
@@ -20,6 +21,9 @@ class ParallelCorpus(Protocol):
     def __len__(self) -> int: ...
     def __getitem__(self, index: int, /) -> Pair: ...
     def __iter__(self) -> Iterator[Pair]: ...
+    def place(self, index: int, side: Side) -> str:
+        """Where a text was written, for messages: a file and a line, counted from 1."""
+        ...
 
 
 class TwoFiles:
@@ -42,6 +46,10 @@ class TwoFiles:
     def __iter__(self) -> Iterator[Pair]:
         return (self[i] for i in range(len(self)))
 
+    def place(self, index: int, side: Side) -> str:
+        lines = self._source if side == "source" else self._target
+        return f"{lines.path}, line {index + 1}"
+
 
 class OneFile:
     """A pair a line, as `parse` reads it; `parse` raises `ValueError` for a line that holds none."""
@@ -60,6 +68,9 @@ class OneFile:
 
     def __iter__(self) -> Iterator[Pair]:
         return (self[i] for i in range(len(self)))
+
+    def place(self, index: int, side: Side) -> str:
+        return f"{self._lines.path}, line {index + 1}, {side}"
 
 
 def _parse_tsv(line: str) -> Pair:
@@ -100,6 +111,9 @@ class ListCorpus:
 
     def __iter__(self) -> Iterator[Pair]:
         return iter(self._pairs)
+
+    def place(self, index: int, side: Side) -> str:
+        return f"pair {index + 1} of the list, {side}"
 
 
 def open_parallel(paths: Sequence[Path | str], *, keys: Pair = ("source", "target")) -> ParallelCorpus:

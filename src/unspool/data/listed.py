@@ -30,7 +30,7 @@ class ListedTokenizer:
         cls, kind: str, texts: Iterable[str], *, vocabulary: int, min_count: int, lowercase: int
     ) -> ListedTokenizer:
         empty = cls(kind, list(SYMBOLS), bool(lowercase))
-        counts = Counter(symbol for text in texts for symbol in empty._split(text))
+        counts = Counter(symbol for text in texts for symbol in empty.split(text))
         # By frequency, ties by code point: the same list for the same texts in any order.
         ranked = sorted((-count, symbol) for symbol, count in counts.items() if count >= min_count)
         return cls(kind, [*SYMBOLS, *(symbol for _, symbol in ranked[: vocabulary - len(SYMBOLS)])], bool(lowercase))
@@ -39,12 +39,13 @@ class ListedTokenizer:
     def size(self) -> int:
         return len(self.symbols)
 
-    def _split(self, text: str) -> Iterable[str]:
+    def split(self, text: str) -> Iterable[str]:
+        """The symbols of `text`, one for each id of `encode`, known or not."""
         text = text.lower() if self.lowercase else text
         return text if self.kind == "chars" else text.split()
 
     def encode(self, text: str) -> list[int]:
-        return [self._ids.get(symbol, UNKNOWN) for symbol in self._split(text)]
+        return [self._ids.get(symbol, UNKNOWN) for symbol in self.split(text)]
 
     def decode(self, ids: Iterable[int]) -> str:
         return self._joint.join("⁇" if i == UNKNOWN else self.symbols[i] for i in ids if i >= UNKNOWN)

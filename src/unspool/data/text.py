@@ -2,6 +2,7 @@
 
 from unspool.data.batches import Batch, Batches, encode_source, encode_target, pad
 from unspool.data.corpus import ListCorpus, ParallelCorpus, open_parallel
+from unspool.data.covered import check_covered
 from unspool.data.symbols import END, PAD, START, SYMBOLS, UNKNOWN
 from unspool.data.tokenizer import TOKENIZERS, Tokenizer, load_tokenizer, tokenizer_bytes, train_tokenizer
 
@@ -17,6 +18,7 @@ __all__ = [
     "ListCorpus",
     "ParallelCorpus",
     "Tokenizer",
+    "check_covered",
     "encode_source",
     "encode_target",
     "load_tokenizer",
