@@ -78,6 +78,18 @@ def test_evaluate_prints_one_json_line(run: Path, words: list[Path], tmp_path: P
     assert metrics["lines"] == 27 and len((tmp_path / "answers").read_text().splitlines()) == 27
 
 
+def test_json_lines_name_their_keys(tmp_path: Path) -> None:
+    pairs = tmp_path / "pairs.jsonl"
+    pairs.write_text('{"de": "ab", "en": "ba"}\n')
+    data, rest = ["--train", pairs, "--valid", pairs], ["--out", tmp_path / "run", "--max-steps", 1, *SIZES]
+    wrong = unspool("train", "translate", *data, *rest)
+    assert wrong.returncode == 1 and b"pairs.jsonl, line 1" in wrong.stderr and b'"source"' in wrong.stderr
+    done = unspool("train", "translate", *data, "--keys", "de", "en", *rest)
+    assert done.returncode == 0, done.stderr.decode()
+    scored = unspool("evaluate", tmp_path / "run", "--test", pairs, "--keys", "de", "en", "--beam", 1)
+    assert json.loads(scored.stdout)["lines"] == 1, scored.stderr.decode()
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [

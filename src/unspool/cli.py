@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from unspool.cells import Cell, cell_name, load_cell
+from unspool.data.corpus import JSON_KEYS
 from unspool.errors import ConfigError, DataError, UnspoolError
 from unspool.options import key_values, with_options
 from unspool.tasks.translate import DecodeOptions, TranslateSettings, Translator
@@ -29,6 +30,7 @@ CellOption = Annotated[str, typer.Option("--cell", help="A shipped cell by name,
 CellsOption = Annotated[
     list[str] | None, typer.Option("--cell", help="Your own cell that the run was trained with: file.py:Class.")
 ]
+KeysOption = Annotated[tuple[str, str], typer.Option(help="The keys of source and target in .jsonl files.")]
 RunArgument = Annotated[list[Path], typer.Argument(metavar="RUN", help="Run folder.", show_default=False)]
 DEFAULT_EPOCHS = 20
 
@@ -41,6 +43,7 @@ def train_translate(
         list[Path] | None, typer.Option(help="Parallel text: two files, or a .tsv or .jsonl; also .gz.")
     ] = None,
     valid: Annotated[list[Path] | None, typer.Option(help="Parallel text to choose by.")] = None,
+    keys: KeysOption = JSON_KEYS,
     cell: CellOption = "gru",
     cell_option: Annotated[list[str] | None, typer.Option(help="name=value for the cell; may be repeated.")] = None,
     examples: Annotated[int | None, typer.Option(help="Training examples of the default job.")] = None,
@@ -68,7 +71,7 @@ def train_translate(
     data = (
         TranslateData.dates(examples=count, seed=settings.seed)
         if default_job
-        else TranslateData.open(train or [], valid or [])
+        else TranslateData.open(train or [], valid or [], keys=keys)
     )
     chosen = load_cell(cell)
     summary = train_translator(chosen, data, settings, training, out, resume=resume, force=force, origin=origin)
@@ -103,6 +106,7 @@ def evaluate(
     run: RunArgument,
     test: Annotated[list[Path] | None, typer.Option(help="Parallel text; the default job has its own.")] = None,
     out: Annotated[Path | None, typer.Option(help="Also write the translations to this file.")] = None,
+    keys: KeysOption = JSON_KEYS,
     cell: CellsOption = None,
     given: dict[str, Any] = {},  # noqa: B006
 ) -> None:
@@ -120,7 +124,7 @@ def evaluate(
         _show("Written dates into ISO 8601: exact match", rows)
         print(json.dumps({"parts": rows}))
         return
-    metrics, answers = evaluate_translator(translator, open_parallel(test), options)
+    metrics, answers = evaluate_translator(translator, open_parallel(test, keys=keys), options)
     if out is not None:
         out.write_text("".join(f"{answer}\n" for answer in answers), encoding="utf-8")
     print(json.dumps(metrics))

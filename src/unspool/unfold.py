@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from unspool.cells.base import step_name
 from unspool.cells.state import Tree, layout, tensors
 from unspool.engine import reference
 from unspool.engine.choose import choose
@@ -96,7 +97,7 @@ def _check_inputs(cell: Any, inputs: Tensor) -> None:
     if inputs.shape[2] != wanted:
         raise ShapeError(
             f"inputs have {inputs.shape[2]} features (shape {tuple(inputs.shape)}), "
-            f"but {type(cell).__name__} was built for input_size={wanted}"
+            f"but {step_name(cell)} was built for input_size={wanted}"
         )
 
 
@@ -124,7 +125,7 @@ def _check_state(cell: Any, state: Tree, inputs: Tensor) -> None:
     expected = layout(cell.initial_state(0, dtype=inputs.dtype, device=inputs.device))
     if layout(state) != expected:
         raise ShapeError(
-            f"the state is {layout(state)}; expected {expected}, as {type(cell).__name__}.initial_state makes it"
+            f"the state is {layout(state)}; expected {expected}, as {step_name(cell)}.initial_state makes it"
         )
 
 

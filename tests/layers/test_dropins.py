@@ -224,3 +224,19 @@ def test_gradcheck(theirs: Any) -> None:
     x = torch.randn(3, 2, 2, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda x: tuple(tensors(module(x))), (x,))
     assert torch.autograd.gradgradcheck(lambda x: module(x)[0], (x,))
+
+
+@pytest.mark.parametrize("theirs", PAIRS, ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize("packed", [False, True])
+def test_autocast_gives_the_same_dtypes(theirs: Any, packed: bool) -> None:
+    sizes: dict[str, Any] = {"input_size": 3, "hidden_size": 4, "num_layers": 2, "bidirectional": True}
+    trained, ours = theirs(**sizes), PAIRS[theirs](**sizes)
+    ours.load_state_dict(trained.state_dict())
+    for dtype in (torch.float32, torch.bfloat16):
+        x: Any = torch.randn(5, 2, 3, dtype=dtype)
+        x = pack_padded_sequence(x, [5, 3]) if packed else x
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            pairs = list(zip(flat(ours(x)), flat(trained(x)), strict=True))
+        assert [a.dtype for a, _ in pairs] == [b.dtype for _, b in pairs]
+        for a, b in pairs:
+            torch.testing.assert_close(a.float(), b.float(), atol=0.02, rtol=0.02)

@@ -114,6 +114,12 @@ class NoMask(unspool.Cell):
         return h + x.sum(1, keepdim=True), h
 
 
+def test_recurrent_dropout_leaves_the_cells_name_in_errors() -> None:
+    net = unspool.Recurrent(GRUCell, 3, 4, recurrent_dropout=0.5)
+    with pytest.raises(ShapeError, match="GRUCell was built for input_size=3"):
+        net(torch.zeros(2, 5, 2))
+
+
 def test_recurrent_dropout_needs_a_cell_that_takes_a_mask() -> None:
     with pytest.raises(ConfigError, match=r"Let NoMask.forward take `\*, mask=None`"):
         unspool.Recurrent(NoMask, 3, 4, recurrent_dropout=0.1)

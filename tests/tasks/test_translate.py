@@ -12,8 +12,8 @@ import pytest
 import torch
 
 import unspool
-from unspool.cells import LSTMCell
-from unspool.data.corpus import ListCorpus
+from unspool.cells import GRUCell, LSTMCell
+from unspool.data.corpus import ListCorpus, open_parallel
 from unspool.errors import ConfigError, DataError, RunError, ShapeError, UnspoolError
 from unspool.tasks.translate import DecodeOptions, TranslateSettings, evaluate, train
 from unspool.tasks.translate.evaluate import text_metrics
@@ -202,3 +202,24 @@ def test_files_without_validation_are_refused() -> None:
 def test_impossible_settings_are_refused(choices: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=next(iter(choices)).replace("share_embeddings", "joint_vocabulary")):
         TranslateSettings(**choices)
+
+
+def test_targets_that_nothing_can_write_are_named(backwards: Path, tmp_path: Path) -> None:
+    (tmp_path / "test.tsv").write_text("ab\tba\nab\tbx\n")
+    corpus = open_parallel([tmp_path / "test.tsv"])
+    with pytest.warns(UserWarning, match=r"1 of 2 targets .*test\.tsv, line 2, target: 'bx'"):
+        evaluate(unspool.load(backwards), corpus)
+    settings, training = TranslateSettings(tokenizer="chars", hidden=8, embedding=8), TrainSettings(max_steps=1)
+    with pytest.warns(UserWarning, match=r"1 of 2 targets .*test\.tsv, line 2"):
+        train(GRUCell, TranslateData(ListCorpus([("ab", "ba")]), corpus), settings, training, tmp_path / "run")
+
+
+def test_a_label_outside_the_vocabulary_of_a_resumed_run(copied: Callable[[], Path], tmp_path: Path) -> None:
+    run = copied()
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    (tmp_path / "other.tsv").write_text("ab\tba\nab\tbx\n")
+    other = TranslateData(open_parallel([tmp_path / "other.tsv"]), ListCorpus([("ab", "ba")]))
+    settings = TranslateSettings(**json.loads((run / "config.json").read_text())["settings"])
+    with pytest.raises(DataError, match=r"other\.tsv, line 2, target: 'x' is not among the 4 symbols"):
+        train(GRUCell, other, settings, TrainSettings(epochs=200), run, resume=True)
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before

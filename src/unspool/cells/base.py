@@ -102,3 +102,8 @@ class Cell(nn.Module):
 def dropped(hidden: Tensor, mask: Tensor | None) -> Tensor:
     """`hidden` as it enters a recurrent product: times the recurrent dropout mask, if there is one."""
     return hidden if mask is None else hidden * mask
+
+
+def step_name(step: object) -> str:
+    """What messages call a step function: its class, or the one it stands for (`called`)."""
+    return getattr(step, "called", type(step).__name__)

@@ -13,6 +13,7 @@ from unspool.errors import DataError
 
 Pair = tuple[str, str]
 Side = Literal["source", "target"]
+JSON_KEYS: Pair = ("source", "target")
 
 
 class ParallelCorpus(Protocol):
@@ -116,7 +117,7 @@ class ListCorpus:
         return f"pair {index + 1} of the list, {side}"
 
 
-def open_parallel(paths: Sequence[Path | str], *, keys: Pair = ("source", "target")) -> ParallelCorpus:
+def open_parallel(paths: Sequence[Path | str], *, keys: Pair = JSON_KEYS) -> ParallelCorpus:
     """Open parallel text; every file may end in `.gz`.
 
     Two files hold one text a line, line by line each other's translation. One `.tsv` file holds `source<TAB>target`

@@ -1,11 +1,13 @@
-"""Closed vocabularies: text in which no symbol may be unknown."""
+"""Text with symbols that are not in the vocabulary: refused where it must be closed, else said in a warning."""
 
 from __future__ import annotations
+
+import warnings
 
 from unspool.data.batches import plain
 from unspool.data.corpus import ParallelCorpus, Side
 from unspool.data.listed import ListedTokenizer
-from unspool.data.symbols import SYMBOLS
+from unspool.data.symbols import SYMBOLS, UNKNOWN
 from unspool.data.tokenizer import Tokenizer
 from unspool.errors import ConfigError, DataError
 
@@ -40,3 +42,18 @@ def check_covered(tokenizer: Tokenizer, corpus: ParallelCorpus, side: Side) -> N
                 f"{corpus.place(index, side)}: {unknown!r} is not among the {len(known)} symbols of the {side} "
                 "vocabulary; correct the line, or learn the vocabulary from text that has this symbol"
             )
+
+
+def warn_of_unknown(tokenizer: Tokenizer, corpus: ParallelCorpus) -> None:
+    """Warn of targets with a symbol that `tokenizer` does not know: no model can write them, whatever it learns."""
+    found = [index for index, (_, target) in enumerate(corpus) if UNKNOWN in tokenizer.encode(target)]
+    if found:
+        warnings.warn(
+            f"{len(found)} of {len(corpus)} targets have a symbol that is not in the vocabulary and cannot be answered "
+            f"exactly; the first is {corpus.place(found[0], 'target')}: {_shown(corpus[found[0]][1])}",
+            stacklevel=3,
+        )
+
+
+def _shown(text: str, most: int = 60) -> str:
+    return repr(text if len(text) <= most else f"{text[:most]}…")

@@ -2,7 +2,7 @@
 
 from unspool.data.batches import Batch, Batches, encode_source, encode_target, pad
 from unspool.data.corpus import ListCorpus, ParallelCorpus, open_parallel
-from unspool.data.covered import check_covered
+from unspool.data.covered import check_covered, warn_of_unknown
 from unspool.data.symbols import END, PAD, START, SYMBOLS, UNKNOWN
 from unspool.data.tokenizer import TOKENIZERS, Tokenizer, load_tokenizer, tokenizer_bytes, train_tokenizer
 
@@ -26,4 +26,5 @@ __all__ = [
     "pad",
     "tokenizer_bytes",
     "train_tokenizer",
+    "warn_of_unknown",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from unspool.cells.base import step_name
 from unspool.errors import ConfigError
 
 ENGINES = ("auto", "reference")
@@ -24,9 +25,7 @@ def choose(cell: object, engine: str) -> Choice:
         ConfigError: the engine does not exist here; an engine that was asked for is never replaced in silence.
     """
     if engine not in ENGINES:
-        raise ConfigError(
-            f"engine={engine!r} cannot run {type(cell).__name__} in this version; expected one of {ENGINES}"
-        )
+        raise ConfigError(f"engine={engine!r} cannot run {step_name(cell)} in this version; expected one of {ENGINES}")
     if engine == "auto":
         return Choice("reference", "the Python loop is the only engine of this version")
     return Choice(engine, "asked for")

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint as recompute
 
+from unspool.cells.base import step_name
 from unspool.cells.state import Tree, map_tensors, select_rows, tensors
 from unspool.errors import ShapeError
 
@@ -119,7 +120,7 @@ def _keep_ended(new: Tensor, old: Tensor) -> Tensor:
 
 def _check_step(cell: Step, before: Tree, made: Any) -> None:
     """Say what is wrong with what a step returned, before it turns into an obscure error further on."""
-    name = type(cell).__name__
+    name = step_name(cell)
     if not (isinstance(made, (tuple, list)) and len(made) == 2):
         what = f"{len(made)} values" if isinstance(made, (tuple, list)) else type(made).__name__
         raise ShapeError(f"{name}.forward returned {what}; expected two values, (output, next_state)")

@@ -147,6 +147,17 @@ def _zeros(module: nn.RNNBase, x: Tensor) -> State:
     return tuple(x.new_zeros(count, x.shape[0], width) for width in widths)
 
 
+def _under_autocast(x: Any, hx: State | None) -> tuple[Any, State | None]:
+    """Input and states of an LSTM in the dtype of autocast, as PyTorch casts them unless they are packed."""
+    if isinstance(x, PackedSequence) or x.dtype == torch.float64:
+        return x, hx
+    device = x.device.type
+    if not (torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)):
+        return x, hx
+    dtype = torch.get_autocast_dtype(device)
+    return x.to(dtype), None if hx is None else tuple(state.to(dtype) for state in hx)
+
+
 class RNN(nn.RNN):
     """`torch.nn.RNN`, run by unspool: same arguments, call, outputs and `state_dict`.
 
@@ -191,5 +202,5 @@ class LSTM(nn.LSTM):
         if hx is not None and not (isinstance(hx, (tuple, list)) and len(hx) == 2):
             found = f"{len(hx)} of them" if isinstance(hx, (tuple, list)) else type(hx).__name__
             raise RuntimeError(f"LSTM: expected two states, hx=(h_0, c_0), got {found}")
-        y, (h, c) = _run(self, _LSTMStep, input, hx)
+        y, (h, c) = _run(self, _LSTMStep, *_under_autocast(input, hx))
         return y, (h, c)

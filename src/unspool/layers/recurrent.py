@@ -29,7 +29,7 @@ class Masked:
     """A cell with its recurrent dropout mask, which travels in the context: `(mask, context)`."""
 
     def __init__(self, cell: Cell) -> None:
-        self.cell = cell
+        self.cell, self.called = cell, type(cell).__name__
 
     def __call__(self, x: Tensor, state: Tree, context: tuple[Tensor, Tree], /) -> tuple[Tensor, Tree]:
         mask, inner = context

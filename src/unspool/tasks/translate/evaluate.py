@@ -9,6 +9,7 @@ import torch
 
 from unspool.data.batches import Batches
 from unspool.data.corpus import ParallelCorpus
+from unspool.data.covered import warn_of_unknown
 from unspool.errors import UnspoolError
 from unspool.tasks.translate.job import symbol_loss
 from unspool.tasks.translate.translator import DecodeOptions, Translator
@@ -25,6 +26,7 @@ def evaluate(
         `beam`. And the translations.
     """
     options = options or DecodeOptions()
+    warn_of_unknown(translator.target, corpus)
     sources, references = [source for source, _ in corpus], [target for _, target in corpus]
     answers = translator.translate(sources, options)
     right = sum(answer == " ".join(reference.split()) for answer, reference in zip(answers, references, strict=True))

@@ -58,6 +58,8 @@ class TranslateSettings:
         for name in ("max_tokens", "max_length", "sampling_epochs"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; expected at least 1")
+        if self.seed < 0:
+            raise ConfigError(f"seed is {self.seed}; expected at least 0")
         if self.share_embeddings and not self.joint_vocabulary:
             raise ConfigError("share_embeddings needs one vocabulary for both sides; ask for joint_vocabulary too")
 

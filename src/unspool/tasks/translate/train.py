@@ -12,7 +12,9 @@ import torch
 
 from unspool.cells import Cell, cell_name
 from unspool.data.batches import Batches, plain
-from unspool.data.corpus import ListCorpus, ParallelCorpus, open_parallel
+from unspool.data.corpus import JSON_KEYS, ListCorpus, ParallelCorpus, open_parallel
+from unspool.data.covered import check_covered, warn_of_unknown
+from unspool.data.listed import ListedTokenizer
 from unspool.data.tokenizer import Tokenizer, load_tokenizer, tokenizer_bytes, train_tokenizer
 from unspool.errors import ConfigError, RunError
 from unspool.layers.encoder_decoder import EncoderDecoder
@@ -34,11 +36,13 @@ class TranslateData:
     valid: ParallelCorpus
 
     @classmethod
-    def open(cls, train: Sequence[Path | str], valid: Sequence[Path | str]) -> TranslateData:
+    def open(
+        cls, train: Sequence[Path | str], valid: Sequence[Path | str], *, keys: tuple[str, str] = JSON_KEYS
+    ) -> TranslateData:
         """Open files (see `unspool.data.corpus.open_parallel`)."""
         if not valid:
             raise ConfigError("training files were given without validation files; name them with --valid")
-        return cls(open_parallel(train), open_parallel(valid))
+        return cls(open_parallel(train, keys=keys), open_parallel(valid, keys=keys))
 
     @classmethod
     def dates(cls, *, examples: int, seed: int) -> TranslateData:
@@ -78,6 +82,9 @@ def train(
     out = Path(out)
     Run.check(out, resume=resume, force=force)
     source, target = _stored_tokenizers(out) if resume else _learned_tokenizers(data.train, settings)
+    if resume and _is_closed(target, settings):
+        check_covered(target, data.train, "target")
+    warn_of_unknown(target, data.valid)
     size = {"max_tokens": settings.max_tokens, "max_length": settings.max_length, "seed": settings.seed}
     train_batches = Batches(data.train, source, target, **size)
     valid_batches = Batches(data.valid, source, target, **{**size, "max_length": 10 * settings.max_length})
@@ -121,6 +128,11 @@ def _learned_tokenizers(corpus: ParallelCorpus, settings: TranslateSettings) -> 
 
 def _stored_tokenizers(out: Path) -> tuple[Tokenizer, Tokenizer]:
     return load_tokenizer(out / SOURCE), load_tokenizer(out / TARGET)
+
+
+def _is_closed(tokenizer: Tokenizer, settings: TranslateSettings) -> bool:
+    """Whether it was learned to know every symbol of the training text, so that an unknown one is other text."""
+    return isinstance(tokenizer, ListedTokenizer) and settings.min_count == 1 and tokenizer.size < settings.vocabulary
 
 
 def _check_same(run: Run, config: dict[str, Any]) -> None:
