@@ -195,8 +195,9 @@ def test_initial_states(name: str, kind: str) -> None:
     ("cls", "gates"), [(RNNCell, 1), (GRUCell, 3), (LSTMCell, 4), (LayerNormGRUCell, 3), (LayerNormLSTMCell, 4)]
 )
 def test_orthogonal_and_identity_for_each_gate(cls: Any, gates: int) -> None:
-    for how in ("orthogonal", "identity"):
-        blocks = cls(I, H, recurrent_init=how).h.weight.chunk(gates)
+    for how in ("default", "orthogonal", "identity"):
+        options = {} if how == "default" else {"recurrent_init": how}
+        blocks = cls(I, H, **options).h.weight.chunk(gates)
         for block in blocks:
             torch.testing.assert_close(block @ block.T, torch.eye(H))
             assert torch.equal(block, torch.eye(H)) is (how == "identity")
@@ -204,9 +205,10 @@ def test_orthogonal_and_identity_for_each_gate(cls: Any, gates: int) -> None:
         cls(I, H, recurrent_init="orthgonal")
 
 
-def test_parameters_start_as_pytorch_starts_them() -> None:
+def test_parameters_can_start_as_pytorch_starts_them() -> None:
     torch.manual_seed(0)
-    for cell in (RNNCell(9, 100), GRUCell(9, 100), LayerNormGRUCell(9, 100, recurrent_init="uniform")):
+    for cls in (RNNCell, GRUCell, LayerNormGRUCell):
+        cell = cls(9, 100, recurrent_init="uniform")
         for weight in (cell.x.weight, cell.h.weight):
             assert 0.099 < weight.abs().max() <= 0.1 and abs(weight.mean()) < 0.01
 

@@ -27,7 +27,7 @@ class GRUCell(Cell):
         input_size: I.
         hidden_size: H.
         reset: `"after"` or `"before"` the recurrent product.
-        recurrent_init: `"uniform"`, `"orthogonal"` or `"identity"`, for each of U_r, U_z, U_n.
+        recurrent_init: `"orthogonal"`, `"uniform"` or `"identity"`, for each of U_r, U_z, U_n.
         chrono: longest dependency in steps; sets b_z to log U(1, chrono - 1) and c_z to 0.
         initial_state: `"zeros"` or `"learned"`.
 
@@ -44,7 +44,7 @@ class GRUCell(Cell):
         hidden_size: int,
         *,
         reset: str = "after",
-        recurrent_init: str = "uniform",
+        recurrent_init: str = "orthogonal",
         chrono: int | None = None,
         initial_state: str = "zeros",
     ) -> None:

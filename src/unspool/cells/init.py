@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from unspool.errors import ConfigError
 
-RECURRENT_INITS = ("uniform", "orthogonal", "identity")
+RECURRENT_INITS = ("orthogonal", "uniform", "identity")
 
 
 @torch.no_grad()
@@ -24,8 +24,9 @@ def uniform_(module: nn.Module, hidden_size: int) -> None:
 def recurrent_(weight: Tensor, how: str, gates: int = 1) -> None:
     """Initialise a recurrent weight `[gates·H, H]`, each gate's square block by itself.
 
+    - `"orthogonal"`: a random orthogonal matrix (Saxe et al. 2014, https://arxiv.org/abs/1312.6120), the default of
+      every cell;
     - `"uniform"`: leave it as it is (uniform in ±1/√H);
-    - `"orthogonal"`: a random orthogonal matrix (Saxe et al. 2014, https://arxiv.org/abs/1312.6120);
     - `"identity"`: the identity matrix (IRNN, Le et al. 2015, https://arxiv.org/abs/1504.00941).
 
     Raises:

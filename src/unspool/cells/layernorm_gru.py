@@ -21,7 +21,7 @@ class LayerNormGRUCell(Cell):
     Args:
         input_size: I.
         hidden_size: H.
-        recurrent_init: `"uniform"`, `"orthogonal"` or `"identity"`, for each gate's U.
+        recurrent_init: `"orthogonal"`, `"uniform"` or `"identity"`, for each gate's U.
         initial_state: `"zeros"` or `"learned"`.
 
     Example:

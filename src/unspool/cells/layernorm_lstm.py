@@ -22,7 +22,7 @@ class LayerNormLSTMCell(Cell):
         input_size: I.
         hidden_size: H.
         forget_bias: start value of the forget gate's bias (in LN_x).
-        recurrent_init: `"uniform"`, `"orthogonal"` or `"identity"`, for each gate's U.
+        recurrent_init: `"orthogonal"`, `"uniform"` or `"identity"`, for each gate's U.
         initial_state: `"zeros"` or `"learned"`.
 
     Example:

@@ -29,7 +29,7 @@ class LSTMCell(Cell):
         projection_size: width of h; `None` for no projection (h is then H wide).
         peephole: let the gates see c.
         forget_bias: value of the forget gate's bias b_f + c_f (1 by default, Jozefowicz et al. 2015).
-        recurrent_init: `"uniform"`, `"orthogonal"` or `"identity"`, for each gate's U.
+        recurrent_init: `"orthogonal"`, `"uniform"` or `"identity"`, for each gate's U.
         chrono: longest dependency in steps; sets b_f to log U(1, chrono - 1) and b_i to its negative.
         initial_state: `"zeros"` or `"learned"`.
 
@@ -48,7 +48,7 @@ class LSTMCell(Cell):
         projection_size: int | None = None,
         peephole: bool = False,
         forget_bias: float = 1.0,
-        recurrent_init: str = "uniform",
+        recurrent_init: str = "orthogonal",
         chrono: int | None = None,
         initial_state: str = "zeros",
     ) -> None:

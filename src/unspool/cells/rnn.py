@@ -30,7 +30,7 @@ class RNNCell(Cell):
         input_size: I.
         hidden_size: H.
         nonlinearity: `"tanh"` or `"relu"`.
-        recurrent_init: `"uniform"`, `"orthogonal"` or `"identity"` (IRNN, with `nonlinearity="relu"`), for U.
+        recurrent_init: `"orthogonal"`, `"uniform"` or `"identity"` (IRNN, with `nonlinearity="relu"`), for U.
         initial_state: `"zeros"` or `"learned"`.
 
     Example:
@@ -45,7 +45,7 @@ class RNNCell(Cell):
         hidden_size: int,
         *,
         nonlinearity: str = "tanh",
-        recurrent_init: str = "uniform",
+        recurrent_init: str = "orthogonal",
         initial_state: str = "zeros",
     ) -> None:
         super().__init__(input_size, hidden_size, initial_state=initial_state)

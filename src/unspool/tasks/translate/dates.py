@@ -25,9 +25,10 @@ PRESET: dict[str, Any] = {
 
 TRAINING_PRESET: dict[str, Any] = {
     "lr": 3e-3,
+    "betas": (0.9, 0.98),
     "warmup": 100,
     "schedule": "cosine",
-    "max_steps": 1400,
+    "max_steps": 1200,
     "validate_every": 200,
     "monitor": "exact_match",
     "mode": "max",
