@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from unspool.errors import ConfigError, RunError, TrainingError
-from unspool.train import Run, TrainSettings, fit
-from unspool.train.checkpoint import latest_checkpoint
+from unspool.train import Run, TrainSettings, fit, precision
+from unspool.train.checkpoint import latest_checkpoint, read_checkpoint
 from unspool.train.interrupt import Interrupts
 from unspool.train.weights import read_tensors, weights_of
 
@@ -155,9 +155,8 @@ def test_a_job_that_miscounts(toy: Any, run: Run) -> None:
         fit(job, TrainSettings(epochs=1), run, resume=True)
 
 
-def test_unoffered_precision_touches_nothing(toy: Any, run: Run) -> None:
-    if torch.cuda.is_available():
-        pytest.skip("this device offers fp16")
+def test_unoffered_precision_touches_nothing(toy: Any, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "offered_on", lambda device: ("fp32", "bf16"))
     with pytest.raises(ConfigError, match="fp32 or bf16"):
         fit(toy.ToyJob(), TrainSettings(epochs=1, precision="fp16"), run)
     assert not run.metrics_path.exists()
@@ -166,10 +165,22 @@ def test_unoffered_precision_touches_nothing(toy: Any, run: Run) -> None:
 def test_bf16_follows_fp32(toy: Any, run: Run) -> None:
     """bf16 has 8 bits of mantissa: the loss curve follows fp32's to a few percent, and is not the same."""
     other = Run.create(run.path.parent / "bf16", {})
-    for into, precision in ((run, "fp32"), (other, "bf16")):
-        fit(toy.ToyJob(dropout=0.0), TrainSettings(epochs=10, lr=0.05, log_every=6, precision=precision), into)
+    for into, how in ((run, "fp32"), (other, "bf16")):
+        fit(toy.ToyJob(dropout=0.0), TrainSettings(epochs=10, lr=0.05, log_every=6, precision=how), into)
     curves = [[line["loss"] for line in r.metrics() if line["kind"] == "train"] for r in (run, other)]
     assert curves[0] == pytest.approx(curves[1], rel=0.05, abs=0.01) and curves[0] != curves[1]
+
+
+def test_fp16_lowers_its_scale_and_then_follows_fp32(toy: Any, run: Run) -> None:
+    """The first steps overflow at a scale of 65,536 and are skipped; from then on the two learn alike."""
+    other = Run.create(run.path.parent / "fp16", {})
+    for into, how in ((run, "fp32"), (other, "fp16")):
+        fit(toy.ToyJob(dropout=0.0), TrainSettings(epochs=20, lr=0.05, log_every=6, precision=how), into)
+    ends = [[line for line in r.metrics() if line["kind"] == "validation"][-1]["loss"] for r in (run, other)]
+    assert ends[0] == pytest.approx(ends[1], rel=0.2) and ends[0] != ends[1]
+    checkpoint = latest_checkpoint(other.checkpoints_path)
+    assert checkpoint is not None
+    assert 1 <= read_checkpoint(checkpoint)[0]["precision"]["scale"] < 65536
 
 
 def test_tensorboard(toy: Any, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -101,6 +101,15 @@ def test_plateau_and_patience_resume(toy: Any, lines: Any, tmp_path: Path) -> No
     assert min(line["lr"] for line in lines(whole) if line["kind"] == "train") < 3.0
 
 
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_half_precision_resumes(precision: str, toy: Any, lines: Any, tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"log_every": 3, "lr": 0.05, "epochs": 6, "precision": precision}
+    whole = straight(toy, tmp_path / "whole", settings)
+    half = straight(toy, tmp_path / "half", settings | {"max_steps": 18})
+    fit(toy.ToyJob(seed=9), TrainSettings(**settings), half, resume=True)
+    assert_same(lines, whole, half)
+
+
 def test_finished_run_resumes_to_nothing(toy: Any, lines: Any, tmp_path: Path) -> None:
     settings: dict[str, Any] = RICH | {"epochs": 3}
     run = straight(toy, tmp_path / "run", settings)

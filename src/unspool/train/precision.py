@@ -1,5 +1,7 @@
 """fp32, or autocast to bf16 or fp16 where the device has it; fp16 with a loss scaler.
 
+Loss curves of the three, measured on a CPU, are in benchmarks/results. CPUs without fp16 arithmetic convert, slowly.
+
 Autocast and scaler are PyTorch's own, since accelerate fixes its precision once per process and two trainings in
 one process may differ.
 """
@@ -67,7 +69,7 @@ class Precision:
 def offered_on(device: torch.device) -> tuple[str, ...]:
     """The precisions that `device` can train in."""
     if device.type == "cpu":
-        return ("fp32", "bf16")
+        return ("fp32", "bf16", "fp16")
     if device.type == "cuda":
         return ("fp32", "bf16", "fp16") if torch.cuda.is_bf16_supported(including_emulation=False) else ("fp32", "fp16")
     return ("fp32",)
