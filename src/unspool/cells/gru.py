@@ -80,5 +80,5 @@ class GRUCell(Cell):
             r = torch.sigmoid(xr + hr)
             n = torch.tanh(xn + nn.functional.linear(r * seen, candidate, candidate_bias))
         z = torch.sigmoid(xz + hz)
-        h = (1 - z) * n + z * h
+        h = n + z * (h - n)
         return h, h

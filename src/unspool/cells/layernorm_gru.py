@@ -47,5 +47,5 @@ class LayerNormGRUCell(Cell):
         hr, hz, hn = self.norm_h(self.h(dropped(h, mask))).chunk(3, -1)
         r, z = torch.sigmoid(xr + hr), torch.sigmoid(xz + hz)
         n = torch.tanh(xn + r * hn)
-        h = (1 - z) * n + z * h
+        h = n + z * (h - n)
         return h, h

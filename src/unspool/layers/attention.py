@@ -63,7 +63,7 @@ class Attention(nn.Module):
         if self.query is not None and self.v is not None:
             scores = self.v(torch.tanh(self.query(query).unsqueeze(1) + keys)).squeeze(2)
         else:
-            scores = torch.bmm(keys, query.unsqueeze(2)).squeeze(2)
+            scores = torch.bmm(query.unsqueeze(1), keys.transpose(1, 2)).squeeze(1)
         # The lowest finite number, not -inf: a row without any valid step then gives zeros, not NaN.
         scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
         weights = torch.softmax(scores, 1).masked_fill(~mask, 0)
