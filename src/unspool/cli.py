@@ -19,7 +19,7 @@ from unspool.cells import Cell, cell_name, load_cell
 from unspool.data.corpus import JSON_KEYS
 from unspool.errors import ConfigError, DataError, UnspoolError
 from unspool.options import key_values, with_options
-from unspool.tasks.translate import DecodeOptions, TranslateSettings, Translator
+from unspool.tasks.translate import DecodeOptions, TranslateSettings, Translator, dates
 from unspool.train import Interrupted, TrainSettings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -36,7 +36,12 @@ DEFAULT_EPOCHS = 20
 
 
 @train_app.command("translate")
-@with_options(TranslateSettings, TrainSettings, leave_out=("cell_options",))
+@with_options(
+    TranslateSettings,
+    TrainSettings,
+    leave_out=("cell_options",),
+    presets={"own data": {"epochs": DEFAULT_EPOCHS}, "dates": dates.PRESET | dates.TRAINING_PRESET},
+)
 def train_translate(
     out: Annotated[Path, typer.Option(help="Run folder to write.")],
     train: Annotated[
@@ -52,7 +57,6 @@ def train_translate(
     given: dict[str, Any] = {},  # noqa: B006
 ) -> None:
     """Train a translator. Without --train: written dates in many languages into ISO 8601, no download."""
-    from unspool.tasks.translate import dates
     from unspool.tasks.translate.train import TranslateData
     from unspool.tasks.translate.train import train as train_translator
 

@@ -6,53 +6,87 @@ import dataclasses
 import inspect
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Annotated, Any
 
 import typer
 
 from unspool.errors import ConfigError
 
+_NONE = object()
+"""What `none` on the command line is read as: unlike None, which typer hands over for an option that was not given."""
+
 
 def with_options(
-    *settings: type[Any], leave_out: tuple[str, ...] = ()
+    *settings: type[Any],
+    leave_out: tuple[str, ...] = (),
+    presets: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Let a command take every field of the dataclasses `settings` as an option.
+
+    A field is declared as `name: Annotated[kind, "help"] = default`. `leave_out` names the others.
+    `presets` maps the name of a job to what stands in for the defaults there, for the help text alone.
 
     The decorated function gets what was given in its last parameter, `given`, a dict by field name; an option that was
     not given is not in it, so that defaults stay where they are defined.
     """
-    fields: dict[str, tuple[Any, Any]] = {}
+    made: dict[str, inspect.Parameter] = {}
     for cls in settings:
-        hints = typing.get_type_hints(cls)
+        hints = typing.get_type_hints(cls, include_extras=True)
         for field in dataclasses.fields(cls):
             if field.name not in leave_out:
-                fields[field.name] = (hints[field.name], field.default)
+                kind, text = typing.get_args(hints[field.name])
+                defaults = {"default": field.default} | {
+                    job: preset[field.name] for job, preset in presets.items() if field.name in preset
+                }
+                made[field.name] = _parameter(field.name, kind, f"{text[0].upper()}{text[1:]}. {_shown(defaults)}")
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         own = list(inspect.signature(command, eval_str=True).parameters.values())[:-1]
 
         def called(**values: Any) -> Any:
-            given = {name: values.pop(name) for name in fields}
-            return command(**values, given={name: value for name, value in given.items() if value is not None})
+            options = {name: values.pop(name) for name in made}
+            given = {name: value for name, value in options.items() if value is not None}
+            return command(**values, given={name: None if value is _NONE else value for name, value in given.items()})
 
-        made = [_parameter(name, kind, default) for name, (kind, default) in fields.items()]
-        called.__signature__ = inspect.Signature([*own, *made])
+        called.__signature__ = inspect.Signature([*own, *made.values()])
         called.__doc__, called.__name__ = command.__doc__, command.__name__
         return called
 
     return decorate
 
 
-def _parameter(name: str, kind: Any, default: Any) -> inspect.Parameter:
-    plain = [part for part in typing.get_args(kind) if part is not types.NoneType] if _is_union(kind) else [kind]
+def _parameter(name: str, kind: Any, text: str) -> inspect.Parameter:
+    """The option of one field: `--name`, `--name/--no-name` for a bool, and `none` allowed where the kind allows it."""
     flag = f"--{name.replace('_', '-')}"
-    names = [f"{flag}/--no-{flag[2:]}"] if plain[0] is bool else [flag]
-    shown = "none" if default is None else " ".join(map(str, default)) if isinstance(default, tuple) else default
-    option = typer.Option(*names, help=f"[default: {shown}]", show_default=False)
+    names = [f"{flag}/--no-{flag[2:]}"] if kind is bool else [flag]
+    more: dict[str, Any] = {}
+    if _is_union(kind):
+        (kind,) = (part for part in typing.get_args(kind) if part is not types.NoneType)
+        more = {"parser": _or_none(kind), "metavar": f"{kind.__name__}|none"}
+    # The text is markup to rich, which would take [default: 3] for a style.
+    option = typer.Option(*names, help=text.replace("[", r"\["), show_default=False, **more)
     return inspect.Parameter(
-        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[plain[0] | None, option]
+        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option]
     )
+
+
+def _or_none(kind: Callable[[str], Any]) -> Callable[[str], Any]:
+    def parse(text: str) -> Any:
+        return _NONE if text.lower() == "none" else kind(text)
+
+    return parse
+
+
+def _shown(defaults: Mapping[str, Any]) -> str:
+    return f"[{'; '.join(f'{job}: {_text(value)}' for job, value in defaults.items())}]"
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, tuple):
+        return " ".join(map(str, value))
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else "none" if value is None else str(value)
 
 
 def _is_union(kind: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
 from unspool.errors import ConfigError
 from unspool.train.until import parse_until
@@ -38,33 +39,33 @@ class TrainSettings:
     `log_every` (steps between lines of metrics.jsonl), `checkpoint_minutes`, and `tensorboard`.
     """
 
-    optimizer: str = "adam"
-    lr: float = 1e-3
-    weight_decay: float = 0.0
-    betas: tuple[float, float] = (0.9, 0.999)
-    momentum: float = 0.0
-    clip_norm: float | None = 1.0
-    clip_value: float | None = None
-    schedule: str = "constant"
-    warmup: int = 0
-    plateau_factor: float = 0.5
-    plateau_patience: int = 1
-    epochs: int | None = None
-    max_steps: int | None = None
-    max_minutes: float | None = None
-    patience: int | None = None
-    until: str | None = None
-    validate_every: int = 0
-    monitor: str = "loss"
-    mode: str = "min"
-    keep_best: int = 1
-    average: bool = False
-    ema: float | None = None
-    precision: str = "fp32"
-    seed: int = 0
-    log_every: int = 50
-    checkpoint_minutes: float = 5.0
-    tensorboard: bool = False
+    optimizer: Annotated[str, "adam, adamw or sgd"] = "adam"
+    lr: Annotated[float, "learning rate after the warm-up"] = 1e-3
+    weight_decay: Annotated[float, "weight decay (adam: L2 penalty)"] = 0.0
+    betas: Annotated[tuple[float, float], "decay rates of Adam's averages"] = (0.9, 0.999)
+    momentum: Annotated[float, "of SGD"] = 0.0
+    clip_norm: Annotated[float | None, "bound on the gradient's norm"] = 1.0
+    clip_value: Annotated[float | None, "bound on each entry of the gradient"] = None
+    schedule: Annotated[str, "constant, linear, cosine, inverse-sqrt or plateau"] = "constant"
+    warmup: Annotated[int, "steps over which the rate rises from 0"] = 0
+    plateau_factor: Annotated[float, "plateau: what the rate is multiplied by"] = 0.5
+    plateau_patience: Annotated[int, "plateau: validations without a new best before that"] = 1
+    epochs: Annotated[int | None, "end after so many passes over the data"] = None
+    max_steps: Annotated[int | None, "end after so many steps"] = None
+    max_minutes: Annotated[float | None, "end after so many minutes, summed over resumes"] = None
+    patience: Annotated[int | None, "end after so many validations without a new best"] = None
+    until: Annotated[str | None, "end when a metric is good enough, such as 'exact_match>=0.99'"] = None
+    validate_every: Annotated[int, "steps between validations; 0: after each epoch"] = 0
+    monitor: Annotated[str, "metric that decides which weights are best"] = "loss"
+    mode: Annotated[str, "which value of it is best: min or max"] = "min"
+    keep_best: Annotated[int, "how many of the best weights to keep"] = 1
+    average: Annotated[bool, "end with the mean of the kept weights if it is as good"] = False
+    ema: Annotated[float | None, "decay of a moving average of the weights, such as 0.999"] = None
+    precision: Annotated[str, "fp32, bf16 or fp16"] = "fp32"
+    seed: Annotated[int, "of data order, first values and dropout"] = 0
+    log_every: Annotated[int, "steps between lines of metrics.jsonl"] = 50
+    checkpoint_minutes: Annotated[float, "minutes between checkpoints"] = 5.0
+    tensorboard: Annotated[bool, "also write TensorBoard's files"] = False
 
     def __post_init__(self) -> None:
         self._check_choices()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 from unspool.data.tokenizer import TOKENIZERS
 from unspool.errors import ConfigError
@@ -20,34 +20,34 @@ class TranslateSettings:
     `EncoderDecoderConfig`.
     """
 
-    tokenizer: str = "bpe"
-    vocabulary: int = 6000
-    min_count: int = 1
-    lowercase: bool = False
-    joint_vocabulary: bool = False
-    max_tokens: int = 2000
-    max_length: int = 500
-    embedding: int = 256
-    hidden: int = 256
-    layers: int = 1
-    decoder_layers: int | None = None
-    bidirectional: bool = True
-    merge: str = "concat"
-    residual: bool = False
-    conditioning: str = "attention"
-    decoder_start: str = "bridge"
-    attention_score: str = "additive"
-    attention_place: str = "before"
-    input_feeding: bool = False
-    dropout: float = 0.3
-    recurrent_dropout: float = 0.0
-    tie_embeddings: bool = True
-    share_embeddings: bool = False
-    label_smoothing: float = 0.1
-    sampling: float = 0.0
-    sampling_epochs: int = 10
+    tokenizer: Annotated[str, "chars, words, bpe or sentencepiece"] = "bpe"
+    vocabulary: Annotated[int, "most symbols a side"] = 6000
+    min_count: Annotated[int, "times a symbol must occur to be in the vocabulary"] = 1
+    lowercase: Annotated[bool, "read and write lower case only"] = False
+    joint_vocabulary: Annotated[bool, "one vocabulary for both sides"] = False
+    max_tokens: Annotated[int, "size of a batch: rows times longest row, padding included"] = 2000
+    max_length: Annotated[int, "leave out training pairs with more symbols"] = 500
+    embedding: Annotated[int, "width of an embedded symbol"] = 256
+    hidden: Annotated[int, "units of each layer"] = 256
+    layers: Annotated[int, "layers of the encoder"] = 1
+    decoder_layers: Annotated[int | None, "layers of the decoder; none: as the encoder"] = None
+    bidirectional: Annotated[bool, "read the source in both directions"] = True
+    merge: Annotated[str, "join the directions' outputs: concat or sum"] = "concat"
+    residual: Annotated[bool, "add a layer's input to its output"] = False
+    conditioning: Annotated[str, "how the decoder sees the source: init, every-step or attention"] = "attention"
+    decoder_start: Annotated[str, "the decoder's first state: bridge (from the encoder's vector) or zeros"] = "bridge"
+    attention_score: Annotated[str, "dot, general or additive"] = "additive"
+    attention_place: Annotated[str, "attend before or after the recurrence"] = "before"
+    input_feeding: Annotated[bool, "hand a step's features to the next step"] = False
+    dropout: Annotated[float, "share of units dropped: embeddings, between layers, before the output"] = 0.3
+    recurrent_dropout: Annotated[float, "share of state units dropped, one mask a sequence"] = 0.0
+    tie_embeddings: Annotated[bool, "the output layer shares the target's embeddings"] = True
+    share_embeddings: Annotated[bool, "both sides share embeddings; needs a joint vocabulary"] = False
+    label_smoothing: Annotated[float, "share of the target's probability spread over all symbols"] = 0.1
+    sampling: Annotated[float, "scheduled sampling: final share of the model's own symbols as input"] = 0.0
+    sampling_epochs: Annotated[int, "epochs over which sampling rises"] = 10
     cell_options: dict[str, Any] = field(default_factory=dict)
-    seed: int = 0
+    seed: Annotated[int, "of data order, first values and dropout"] = 0
 
     def __post_init__(self) -> None:
         if self.tokenizer not in TOKENIZERS:

@@ -6,7 +6,7 @@ import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -37,17 +37,17 @@ class DecodeOptions:
     limit from the lengths met in training.
     """
 
-    beam: int = 5
-    n_best: int = 1
-    length_penalty: float = 1.0
-    coverage_penalty: float = 0.0
-    no_repeat_ngram: int = 0
-    min_length: int = 0
-    max_length: int | None = None
-    temperature: float | None = None
-    top_k: int = 0
-    top_p: float = 1.0
-    seed: int = 0
+    beam: Annotated[int, "hypotheses kept; 1 is greedy"] = 5
+    n_best: Annotated[int, "answers for each text"] = 1
+    length_penalty: Annotated[float, "exponent of the length that scores are divided by"] = 1.0
+    coverage_penalty: Annotated[float, "weight of the penalty for source that was not attended to"] = 0.0
+    no_repeat_ngram: Annotated[int, "forbid repeating n symbols in a row; 0: allow"] = 0
+    min_length: Annotated[int, "fewest symbols of an answer"] = 0
+    max_length: Annotated[int | None, "most symbols of an answer; none: from the lengths in training"] = None
+    temperature: Annotated[float | None, "draw symbols instead of searching; 1: the model's own distribution"] = None
+    top_k: Annotated[int, "draw from the k likeliest symbols; 0: all"] = 0
+    top_p: Annotated[float, "draw from the likeliest symbols that hold this probability"] = 1.0
+    seed: Annotated[int, "of drawing"] = 0
 
 
 @dataclass(frozen=True)
