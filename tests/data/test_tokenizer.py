@@ -134,6 +134,13 @@ def test_the_four_symbols_come_first_and_rare_ones_are_left_out() -> None:
     assert words.decode(words.encode("a c b")) == "a ⁇ b"
 
 
+def test_each_digit_is_a_symbol_of_byte_pairs() -> None:
+    bpe = train_tokenizer("bpe", ["In 1999 and 1999, ١٩٩٩ und ２０２１.", "1999 1999 1999 2"], vocabulary=300)
+    for digits in ("1999", "١٩٩٩", "２０２１", "2911"):
+        assert bpe.decode(bpe.encode(digits)) == digits
+        assert len(bpe.encode(digits)) == len(digits) + 1  # and the mark of a word's beginning
+
+
 def test_subwords_share_a_word_with_and_without_punctuation() -> None:
     bpe = train_tokenizer("bpe", TEXTS, vocabulary=300)
     assert bpe.encode("runs.")[:-1] == bpe.encode("runs")

@@ -17,7 +17,7 @@ LONGEST_LINE = 1 << 20
 
 
 class SubwordTokenizer:
-    """Byte-pair encoding (Sennrich et al. 2016, https://arxiv.org/abs/1508.07909) over words and punctuation marks.
+    """Byte-pair encoding (Sennrich et al. 2016, https://arxiv.org/abs/1508.07909) over words, punctuation marks and digits.
 
     `decode(encode(x))` gives x back, in Unicode's normal form C and without a space at its start, where all its
     characters are known.
@@ -35,9 +35,14 @@ class SubwordTokenizer:
         tokenizer = hf.Tokenizer(hf.models.BPE(unk_token=SYMBOLS[UNKNOWN]))
         steps = [hf.normalizers.NFC(), *([hf.normalizers.Lowercase()] if lowercase else [])]
         tokenizer.normalizer = hf.normalizers.Sequence(steps)
-        # Metaspace keeps where the spaces were; punctuation is split off, so that "dog." shares its word with "dog".
+        # Metaspace keeps where the spaces were; punctuation is split off, so that "dog." shares its word with "dog";
+        # each digit is a symbol, so that numbers never met are read as well as those met.
         tokenizer.pre_tokenizer = hf.pre_tokenizers.Sequence(
-            [hf.pre_tokenizers.Metaspace(prepend_scheme="always"), hf.pre_tokenizers.Punctuation("isolated")]
+            [
+                hf.pre_tokenizers.Metaspace(prepend_scheme="always"),
+                hf.pre_tokenizers.Punctuation("isolated"),
+                hf.pre_tokenizers.Digits(individual_digits=True),
+            ]
         )
         tokenizer.decoder = hf.decoders.Metaspace(prepend_scheme="always")
         trainer = hf.trainers.BpeTrainer(

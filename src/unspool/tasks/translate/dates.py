@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from unspool.data.dates import Example
 
 PRESET: dict[str, Any] = {
-    "tokenizer": "chars",
-    "vocabulary": 1000,
+    "tokenizer": "bpe",
+    "vocabulary": 3000,
     "embedding": 64,
     "hidden": 128,
     "merge": "sum",
-    "max_tokens": 4500,
+    "max_tokens": 2800,
     "attention_score": "general",
     "dropout": 0.0,
     "label_smoothing": 0.0,
@@ -24,11 +24,11 @@ PRESET: dict[str, Any] = {
 """Choices of the model that suit the default job, where the user makes none."""
 
 TRAINING_PRESET: dict[str, Any] = {
-    "lr": 3e-3,
+    "lr": 4e-3,
     "betas": (0.9, 0.98),
     "warmup": 100,
     "schedule": "cosine",
-    "max_steps": 1200,
+    "max_steps": 1600,
     "validate_every": 200,
     "monitor": "exact_match",
     "mode": "max",
