@@ -44,7 +44,7 @@ class Toy:
 def exhaustive(toy: Toy, row: int, longest: int, ranking: Ranking) -> list[tuple[float, tuple[int, ...]]]:
     """Every sequence that ends within the limit, by its score."""
     found = []
-    for length in range(longest):
+    for length in range(longest + 1):
         for symbols in itertools.product([s for s in range(SYMBOLS) if s not in (START, END)], repeat=length):
             path, total, coverage = (START, START, *symbols, END), 0.0, torch.zeros(3)
             for before, last, following in zip(path, path[1:], path[2:], strict=False):
@@ -58,7 +58,7 @@ def exhaustive(toy: Toy, row: int, longest: int, ranking: Ranking) -> list[tuple
 @pytest.mark.parametrize("seed", range(4))
 def test_a_beam_as_wide_as_the_tree_is_exhaustive_search(seed: int, ranking: Ranking) -> None:
     toy, longest = Toy(seed), 4
-    found = beam(toy, torch.arange(3), Limits(longest, banned=(START,)), width=200, n_best=5, ranking=ranking)
+    found = beam(toy, torch.arange(3), Limits(longest, banned=(START,)), width=500, n_best=5, ranking=ranking)
     for row, best in enumerate(found):
         expected = exhaustive(toy, row, longest, ranking)[:5]
         assert [h.tokens for h in best] == [symbols for _, symbols in expected]
@@ -66,13 +66,59 @@ def test_a_beam_as_wide_as_the_tree_is_exhaustive_search(seed: int, ranking: Ran
         assert all(h.finished for h in best)
 
 
-@given(seed=st.integers(0, 10**6), longest=st.integers(1, 7), least=st.integers(0, 1))
-@settings(max_examples=30)
-def test_a_beam_of_one_is_greedy(seed: int, longest: int, least: int) -> None:
-    toy, limits = Toy(seed), Limits(longest, least, (START,))
+@given(seed=st.integers(0, 10**6), longest=st.integers(1, 7), least=st.integers(0, 7), ngram=st.integers(0, 2))
+@settings(max_examples=60)
+def test_a_beam_of_one_is_greedy(seed: int, longest: int, least: int, ngram: int) -> None:
+    toy, limits = Toy(seed), Limits(longest, min(least, longest), (START,), ngram)
     one = [best[0] for best in beam(toy, torch.arange(3), limits, width=1, ranking=Ranking(0.7))]
     for a, b in zip(one, greedy(toy, torch.arange(3), limits), strict=True):
         assert (a.tokens, a.log_probs, a.finished) == (b.tokens, b.log_probs, b.finished)
+
+
+def certain(*symbols: int, of: float = 1 - 1e-9) -> Toy:
+    """A toy that writes `symbols`, then the end symbol, each with probability `of`."""
+    toy = Toy(0, rows=1)
+    toy.table[:] = math.log(1 / SYMBOLS)
+    path = (START, START, *symbols, END)
+    for before, last, following in zip(path, path[1:], path[2:], strict=False):
+        toy.table[0, before, last] = math.log((1 - of) / (SYMBOLS - 1)) if of < 1 else -torch.inf
+        toy.table[0, before, last, following] = math.log(of)
+    return toy
+
+
+@pytest.mark.parametrize("least", [0, 3])
+@pytest.mark.parametrize("way", range(3))
+def test_an_answer_of_exactly_the_longest_length_is_finished(way: int, least: int) -> None:
+    (h,) = ways()[way](certain(2, 3, 4), torch.tensor([0]), Limits(3, least))
+    assert (h.tokens, h.finished) == ((2, 3, 4), True)
+    assert len(h.log_probs) == 4 and sum(h.log_probs) == pytest.approx(0, abs=1e-5)
+
+
+@pytest.mark.parametrize("way", range(3))
+def test_at_the_longest_length_the_end_is_written_at_its_own_log_probability(way: int) -> None:
+    toy = certain(2, 3, 4, 2, of=0.999)
+    (h,) = ways()[way](toy, torch.tensor([0]), Limits(3, 3))
+    assert (h.tokens, h.finished) == ((2, 3, 4), True)
+    assert list(h.log_probs) == pytest.approx([*[math.log(0.999)] * 3, math.log(0.001 / 4)], rel=1e-4)
+
+
+@pytest.mark.parametrize("way", range(3))
+def test_what_nothing_may_follow_is_not_finished(way: int) -> None:
+    (h,) = ways()[way](certain(2, 3, 4, of=1.0), torch.tensor([0]), Limits(2))
+    assert (h.tokens, h.log_probs, h.finished) == ((2, 3), (0.0, 0.0), False)
+    for h in ways()[way](Toy(3), torch.arange(3), Limits(6, 5, (START,), no_repeat_ngram=1)):
+        assert sorted(h.tokens) == [2, 3, 4] and len(h.log_probs) == 3 and not h.finished
+
+
+def test_a_hypothesis_that_cannot_go_on_leaves_its_slot_to_another() -> None:
+    toy = Toy(0, rows=1)
+    toy.table[:] = -torch.inf  # nothing follows 2, the likeliest; 3 2 is likelier than 3 4, but its end is not
+    for path, p in (((START, START, 2), 0.6), ((START, START, 3), 0.4), ((START, 3, 2), 0.6), ((START, 3, 4), 0.4)):
+        toy.table[0][path] = math.log(p)
+    toy.table[0, 3, 2, END], toy.table[0, 3, 4, END] = math.log(0.1), 0
+    (best,) = beam(toy, torch.tensor([0]), Limits(2), width=2, n_best=1)[0]
+    assert (best.tokens, best.finished) == ((3, 4), True)
+    assert best.score == pytest.approx(math.log(0.16))
 
 
 def ways() -> list[Callable[[Any, Tensor, Limits], list[Hypothesis]]]:
@@ -98,8 +144,7 @@ def test_limits_hold(way: int) -> None:
     found = decode(toy, torch.tensor([0, 1, 2]), Limits([2, 5, 9], 2, banned=(START, 4)))
     for h, longest in zip(found, (2, 5, 9), strict=True):
         assert 2 <= len(h.tokens) <= longest and 4 not in h.tokens and START not in h.tokens
-        assert len(h.log_probs) == len(h.tokens) + h.finished
-        assert h.finished or len(h.tokens) == longest
+        assert len(h.log_probs) == len(h.tokens) + 1 and h.finished
     assert decode(toy, torch.empty(0, dtype=torch.int64), Limits(3)) == []
 
 
@@ -116,7 +161,7 @@ def test_no_ngram_occurs_twice(way: int, n: int) -> None:
 def test_log_probs_are_the_models() -> None:
     toy = Toy(11)
     for h in ways()[2](toy, torch.tensor([1]), Limits(5)):
-        path = (START, START, *h.tokens, *([END] if h.finished else []))
+        path = (START, START, *h.tokens, END)
         expected = [float(toy.table[1][a, b, c]) for a, b, c in zip(path, path[1:], path[2:], strict=False)]
         assert list(h.log_probs) == pytest.approx(expected)
 
@@ -130,6 +175,16 @@ def test_sampling_follows_the_distribution_and_its_seed() -> None:
     for symbol in (2, 3, 4):
         share = sum(tokens == (symbol,) for tokens in first) / 4000
         assert abs(share - float(p[symbol])) < 4 * math.sqrt(0.25 / 4000)
+
+
+def test_a_stream_is_all_that_a_sample_depends_on() -> None:
+    toy, limits = Toy(13), Limits(6)
+    many = sample(toy, torch.zeros(300, dtype=torch.int64), limits, seed=1)
+    part = sample(toy, torch.zeros(100, dtype=torch.int64), limits, seed=1, streams=[(i,) for i in range(200, 300)])
+    assert part == many[200:]
+    again = sample(toy, torch.zeros(100, dtype=torch.int64), limits, seed=1, streams=[(i, 1) for i in range(100)])
+    assert again != many[:100]
+    assert many[:100] != many[100:200] != many[200:]
 
 
 def test_top_k_and_top_p_cut_the_tail() -> None:
@@ -161,6 +216,45 @@ def test_an_ensemble_averages_probabilities() -> None:
     assert [[h.tokens for h in best] for best in one] == [[h.tokens for h in best] for best in two]
 
 
+@pytest.mark.parametrize("seen", [0.0, 1e-30, 1e-6])
+def test_coverage_has_a_floor(seen: float) -> None:
+    score = Ranking(coverage_penalty=2.0).score(-1.0, 1, torch.tensor([seen, 0.5, 3.0]))
+    assert score == pytest.approx(-1 + 2 * (math.log(1e-6) + math.log(0.5)))
+
+
+class Padded(Toy):
+    """A toy that attends to the first `row + 1` of three source steps, and to no other."""
+
+    def step(self, token: Tensor, state: Tree) -> tuple[Tensor, Tree]:
+        scores, after = super().step(token, state)
+        return scores, {**after, "weights": torch.eye(3)[token % (1 + state["row"])]}
+
+
+def test_coverage_leaves_padding_out() -> None:
+    toy, ranking = Padded(2), Ranking(coverage_penalty=0.5)
+    mask = torch.ones(3, 3).tril().bool()
+    together = beam(toy, torch.arange(3), Limits(4), width=4, n_best=2, ranking=ranking, mask=mask, keep_attention=True)
+    for row, best in enumerate(together):
+        for h in best:
+            assert h.attention is not None
+            seen = h.attention.sum(0)[: row + 1].clamp(1e-6, 1)
+            assert h.score == pytest.approx(sum(h.log_probs) + 0.5 * float(seen.log().sum()), abs=1e-5)
+    assert together[0][0].score == pytest.approx(sum(together[0][0].log_probs))
+
+
+class Blind(Toy):
+    def attention(self, state: Tree) -> Tensor | None:
+        return None
+
+
+def test_a_coverage_penalty_without_attention_is_refused() -> None:
+    source, ranking = torch.arange(2), Ranking(coverage_penalty=0.1)
+    with pytest.raises(ConfigError, match=r"coverage_penalty is 0\.1, but the model .* has no attention"):
+        beam(Blind(1), source, Limits(3), ranking=ranking)
+    with pytest.raises(ConfigError, match="member of the ensemble"):
+        beam(Ensemble([Toy(1), Blind(2)]), (source, source), Limits(3), ranking=ranking)
+
+
 def test_attention_has_a_row_for_each_symbol() -> None:
     for h in [greedy(Toy(3), torch.arange(2), Limits(4), keep_attention=True)[0]] + beam(
         Toy(3), torch.arange(2), Limits(4), width=3, keep_attention=True
@@ -185,3 +279,7 @@ def test_wrong_choices_are_refused() -> None:
         greedy(Toy(1), torch.arange(2), Limits([3]))
     with pytest.raises(ConfigError, match="temperature"):
         sample(Toy(1), torch.arange(1), Limits(3), seed=0, temperature=-1)
+    with pytest.raises(ConfigError, match="seed -1"):
+        sample(Toy(1), torch.arange(1), Limits(3), seed=-1)
+    with pytest.raises(ConfigError, match="length_penalty is -1"):
+        Ranking(-1)

@@ -14,6 +14,9 @@ from unspool.decode.limits import Hypothesis, Limits, device_of, rows_of
 from unspool.decode.protocol import StepModel
 from unspool.errors import ConfigError
 
+COVERAGE_FLOOR = 1e-6
+"""Attention below which a source position counts as not seen: log 0 would outweigh everything else."""
+
 
 @dataclass(frozen=True)
 class Ranking:
@@ -21,25 +24,27 @@ class Ranking:
 
     score(Y) = log p(Y) / lp(Y) + cp(Y)
     lp(Y) = ((5 + |Y|) / 6)^length_penalty                      |Y| symbols, the end symbol included
-    cp(Y) = coverage_penalty · Σ_s log min(Σ_t a_ts, 1)         a_ts: attention weights
+    cp(Y) = coverage_penalty · Σ_s log min(max(Σ_t a_ts, 1e-6), 1)     a_ts: attention of symbol t to source step s
     """
 
     length_penalty: float = 0.0
     coverage_penalty: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.length_penalty < 0 or self.coverage_penalty < 0:
-            raise ConfigError("length_penalty and coverage_penalty must be at least 0")
+        if not (0 <= self.length_penalty < math.inf and 0 <= self.coverage_penalty < math.inf):
+            raise ConfigError(
+                f"length_penalty is {self.length_penalty}, coverage_penalty {self.coverage_penalty}; expected at least "
+                "0, and finite"
+            )
 
     def normaliser(self, length: int) -> float:
         return ((5 + length) / 6) ** self.length_penalty
 
     def score(self, total: float, length: int, coverage: Tensor | None) -> float:
+        """Score of log p = `total` over `length` symbols; `coverage` `[S]`: Σ_t a_ts of the valid source steps."""
         value = total / self.normaliser(length)
         if self.coverage_penalty and coverage is not None:
-            # Positions that hold padding get no attention at all; they carry no penalty.
-            seen = coverage[coverage > 0]
-            value += self.coverage_penalty * float(seen.clamp(max=1).log().sum())
+            value += self.coverage_penalty * float(coverage.clamp(COVERAGE_FLOOR, 1).log().sum())
         return value
 
 
@@ -53,6 +58,7 @@ class _Beams:
     log_probs: Tensor  # [B·W, t]
     state: Tree
     attention: Tensor | None  # [B·W, t, S], kept if needed
+    mask: Tensor | None  # [all sentences, S], true at valid source steps
     done: dict[int, list[Hypothesis]] = field(default_factory=dict)
 
 
@@ -65,13 +71,27 @@ def beam(
     width: int = 5,
     n_best: int = 1,
     ranking: Ranking | None = None,
+    mask: Tensor | None = None,
     keep_attention: bool = False,
 ) -> list[list[Hypothesis]]:
     """The `n_best` best sequences of each sentence, best first, among those that a beam of `width` meets.
 
     At each step the best continuations fill the open slots of a sentence. One that ends keeps its slot for good, so
-    a beam of 1 is greedy decoding. A sentence is done when no slot is open, at its length limit (what is still open
-    is then returned as not finished, after all finished ones), or when nothing open can overtake the n best.
+    a beam of 1 is greedy decoding. A sentence is done when no slot is open, or when nothing open can overtake the n
+    best. What nothing may follow is returned as not finished, after all finished ones.
+
+    Args:
+        model: scores the next symbol.
+        source: what `model.start` takes.
+        limits: what a sequence may look like.
+        width: slots a sentence.
+        n_best: sequences returned for a sentence, fewer if there are no more.
+        ranking: how sequences compare; by log p if not given.
+        mask: `[B, S]`, true at the valid source steps, for the coverage penalty; all are valid if not given.
+        keep_attention: return attention weights with each sequence.
+
+    Raises:
+        ConfigError: `n_best` above `width`, or a coverage penalty for a model without attention.
 
     Example:
         >>> from unspool.layers.encoder_decoder import EncoderDecoder, EncoderDecoderConfig
@@ -81,33 +101,45 @@ def beam(
         [2, 2]
     """
     if not 1 <= n_best <= width:
-        raise ConfigError(f"n_best is {n_best} and width {width}; expected 1 ≤ n_best ≤ width")
+        raise ConfigError(
+            f"n_best is {n_best} and the beam's width {width}; expected 1 ≤ n_best ≤ width (widen the beam)"
+        )
     ranking = ranking or Ranking()
-    beams = _begin(model, source, width)
-    longest = limits.per_row(len(beams.rows)).tolist()
+    beams = _begin(model, source, width, mask)
+    longest = limits.per_row(len(beams.rows))
+    keep = keep_attention or ranking.coverage_penalty > 0
     while beams.rows:
-        _advance(model, beams, limits, width, keep=keep_attention or ranking.coverage_penalty > 0)
+        scores, state = _step(model, beams)
+        slots = longest[beams.rows].repeat_interleave(width)
+        allowed = limits.forbid(scores, beams.tokens, slots, model.end_symbol)
+        _retire_stuck(beams, allowed, ranking, width)
+        parents = _extend(beams, scores, allowed, state, width)
+        _attend(model, beams, parents, ranking, keep=keep)
         _retire_ended(model.end_symbol, beams, ranking, width)
-        _close_sentences(beams, longest, ranking, width, n_best)
+        _close_sentences(beams, longest.tolist(), ranking, width, n_best)
     return [_ranked(beams.done[row], n_best, keep_attention) for row in range(len(longest))]
 
 
-def _begin(model: StepModel, source: Any, width: int) -> _Beams:
+def _begin(model: StepModel, source: Any, width: int, mask: Tensor | None) -> _Beams:
     state = model.start(source)
     batch, device = rows_of(state), device_of(state)
     totals = torch.full((batch, width), -torch.inf, device=device)
     totals[:, 0] = 0
     state = select_rows(state, torch.arange(batch).repeat_interleave(width))
     tokens = torch.empty(batch * width, 0, dtype=torch.int64, device=device)
-    return _Beams(list(range(batch)), totals, tokens, tokens.float(), state, None, {row: [] for row in range(batch)})
+    done: dict[int, list[Hypothesis]] = {row: [] for row in range(batch)}
+    valid = None if mask is None else mask.cpu()
+    return _Beams(list(range(batch)), totals, tokens, tokens.float(), state, None, valid, done)
 
 
-def _advance(model: StepModel, beams: _Beams, limits: Limits, width: int, *, keep: bool) -> None:
-    """One step of the model, and the best `width` continuations of each sentence."""
+def _step(model: StepModel, beams: _Beams) -> tuple[Tensor, Tree]:
     tokens = beams.tokens
     last = tokens[:, -1] if tokens.shape[1] else tokens.new_full((len(tokens),), model.start_symbol)
-    scores, state = model.step(last, beams.state)
-    allowed = limits.forbid(scores, tokens, model.end_symbol)
+    return model.step(last, beams.state)
+
+
+def _extend(beams: _Beams, scores: Tensor, allowed: Tensor, state: Tree, width: int) -> Tensor:
+    """Keep the best `width` continuations of each sentence; returns the row that each one continues."""
     batch, symbols = len(beams.rows), scores.shape[1]
     candidates = (beams.totals.unsqueeze(2) + allowed.view(batch, width, symbols)).view(batch, -1)
     # A stable order among equals: topk finds the values, sorting by (value, position) orders them.
@@ -121,36 +153,52 @@ def _advance(model: StepModel, beams: _Beams, limits: Limits, width: int, *, kee
         positions = torch.nn.functional.pad(positions, (0, missing))
     parents = (positions // symbols + torch.arange(batch, device=positions.device).unsqueeze(1) * width).flatten()
     chosen = (positions % symbols).flatten()
-    beams.tokens = torch.cat([tokens[parents], chosen.unsqueeze(1)], 1)
+    beams.tokens = torch.cat([beams.tokens[parents], chosen.unsqueeze(1)], 1)
     beams.log_probs = torch.cat([beams.log_probs[parents], scores[parents, chosen].unsqueeze(1)], 1)
     beams.state = select_rows(state, parents)
+    return parents
+
+
+def _attend(model: StepModel, beams: _Beams, parents: Tensor, ranking: Ranking, *, keep: bool) -> None:
+    """Keep the attention weights of the newest symbols beside those before them."""
     weights = model.attention(beams.state) if keep else None
-    if weights is not None:
-        new = weights.unsqueeze(1)
-        beams.attention = new if beams.attention is None else torch.cat([beams.attention[parents], new], 1)
+    if weights is None:
+        if ranking.coverage_penalty:
+            raise ConfigError(
+                f"coverage_penalty is {ranking.coverage_penalty}, but the model (or a member of the ensemble) has no "
+                "attention to measure coverage by; leave the penalty out, or decode with models that attend"
+            )
+        return
+    new = weights.unsqueeze(1)
+    beams.attention = new if beams.attention is None else torch.cat([beams.attention[parents], new], 1)
+
+
+def _retire_stuck(beams: _Beams, allowed: Tensor, ranking: Ranking, width: int) -> None:
+    """Hypotheses that nothing may follow leave as not finished; their slots become free."""
+    stuck = allowed.isneginf().all(1).view(-1, width) & beams.totals.isfinite()
+    for i, slot in torch.nonzero(stuck).tolist():
+        beams.done[beams.rows[i]].append(_hypothesis(beams, i, i * width + slot, ranking, finished=False))
+    beams.totals = beams.totals.masked_fill(stuck, -torch.inf)
 
 
 def _retire_ended(end: int, beams: _Beams, ranking: Ranking, width: int) -> None:
     """Ended hypotheses leave with their slot: what ranks below the slots that remain is dropped."""
-    taken = torch.tensor([len(beams.done[row]) for row in beams.rows], device=beams.totals.device)
+    ended_before = [sum(h.finished for h in beams.done[row]) for row in beams.rows]
+    taken = torch.tensor(ended_before, device=beams.totals.device)
     surplus = torch.arange(width, device=beams.totals.device).unsqueeze(0) >= (width - taken).unsqueeze(1)
     beams.totals = beams.totals.masked_fill(surplus, -torch.inf)
     ended = (beams.tokens[:, -1].view(-1, width) == end) & beams.totals.isfinite()
     for i, slot in torch.nonzero(ended).tolist():
-        beams.done[beams.rows[i]].append(_hypothesis(beams, i * width + slot, ranking, finished=True))
+        beams.done[beams.rows[i]].append(_hypothesis(beams, i, i * width + slot, ranking, finished=True))
     beams.totals = beams.totals.masked_fill(ended, -torch.inf)
 
 
 def _close_sentences(beams: _Beams, longest: list[int], ranking: Ranking, width: int, n_best: int) -> None:
     """Take out the sentences that are done."""
-    length = beams.tokens.shape[1]
     best_open = beams.totals.amax(1).tolist()
     staying: list[int] = []
     for i, row in enumerate(beams.rows):
-        if length >= longest[row]:
-            for slot in torch.nonzero(beams.totals[i].isfinite()).flatten().tolist():
-                beams.done[row].append(_hypothesis(beams, i * width + slot, ranking, finished=False))
-        elif best_open[i] > -math.inf and not _decided(beams.done[row], best_open[i], longest[row], ranking, n_best):
+        if best_open[i] > -math.inf and not _decided(beams.done[row], best_open[i], longest[row], ranking, n_best):
             staying.append(i)
     if len(staying) < len(beams.rows):
         kept = torch.tensor(staying, dtype=torch.int64)
@@ -163,14 +211,17 @@ def _close_sentences(beams: _Beams, longest: list[int], ranking: Ranking, width:
 
 def _decided(done: list[Hypothesis], open_total: float, longest: int, ranking: Ranking, n_best: int) -> bool:
     """No open hypothesis can overtake: log p only falls, and the penalties are kindest at the length limit."""
-    finished = sorted((h.score for h in done), reverse=True)
+    finished = sorted((h.score for h in done if h.finished), reverse=True)
     return len(finished) >= n_best and finished[n_best - 1] >= open_total / ranking.normaliser(longest + 1)
 
 
-def _hypothesis(beams: _Beams, row: int, ranking: Ranking, *, finished: bool) -> Hypothesis:
+def _hypothesis(beams: _Beams, i: int, row: int, ranking: Ranking, *, finished: bool) -> Hypothesis:
+    """The hypothesis in `row`, of the i-th open sentence."""
     symbols, scores = beams.tokens[row].tolist(), beams.log_probs[row].tolist()
     attention = None if beams.attention is None else beams.attention[row].cpu()
     coverage = None if attention is None else attention.sum(0)
+    if coverage is not None and beams.mask is not None:
+        coverage = coverage[beams.mask[beams.rows[i]]]
     score = ranking.score(sum(scores), len(symbols), coverage)
     return Hypothesis(tuple(symbols[: len(symbols) - finished]), score, tuple(scores), finished, attention)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -28,35 +30,37 @@ def sample(
     temperature: float = 1.0,
     top_k: int = 0,
     top_p: float = 1.0,
+    streams: Sequence[Sequence[int]] | None = None,
     keep_attention: bool = False,
 ) -> list[Hypothesis]:
     """A symbol drawn at every step from softmax(log p / temperature), for each sentence of `source`.
 
-    Each sentence draws from a stream of random numbers of its own, so its result depends on the seed and its
-    position in the batch, not on its neighbours.
+    Each sentence draws from a stream of random numbers of its own, so its result does not depend on its neighbours.
 
     Args:
-        seed: same seed, same result.
+        seed: at least 0; same seed, same result.
         temperature: below 1 sharpens, above 1 flattens; 0 is greedy decoding.
         top_k: draw among the k most probable symbols; 0 among all.
         top_p: draw among the most probable symbols that together reach this probability (Holtzman et al. 2020,
             https://arxiv.org/abs/1904.09751).
+        streams: what the random numbers of each sentence depend on besides the seed, numbers of at least 0; its
+            position in the batch, if not given.
     """
-    if temperature < 0 or top_k < 0 or not 0 < top_p <= 1:
+    if not 0 <= temperature < math.inf or top_k < 0 or not 0 < top_p <= 1 or seed < 0:
         raise ConfigError(
-            f"temperature is {temperature}, top_k {top_k}, top_p {top_p}; expected at least 0, at least 0, and above 0 "
-            "up to 1"
+            f"temperature is {temperature}, top_k {top_k}, top_p {top_p}, seed {seed}; expected finite and at least 0, "
+            "at least 0, above 0 up to 1, at least 0"
         )
     if temperature == 0:
         return greedy(model, source, limits, keep_attention=keep_attention)
-    streams: dict[int, torch.Generator] = {}
+    generators: dict[int, np.random.Generator] = {}
 
     def draw(scores: Tensor, rows: Tensor) -> Tensor:
-        uniform = torch.empty(len(rows), dtype=torch.float64)
-        for i, row in enumerate(rows.tolist()):
-            if row not in streams:
-                streams[row] = torch.Generator().manual_seed((seed * 1_000_003 + row) % 2**63)
-            uniform[i] = torch.rand((), generator=streams[row], dtype=torch.float64)
+        for row in rows.tolist():
+            if row not in generators:
+                key = (row,) if streams is None else tuple(streams[row])
+                generators[row] = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
+        uniform = torch.tensor([generators[row].random() for row in rows.tolist()], dtype=torch.float64)
         return _draw(scores / temperature, top_k, top_p, uniform.to(scores.device))
 
     return _follow(model, source, limits, draw, keep_attention)
@@ -80,7 +84,7 @@ def _follow(
     model: StepModel, source: Any, limits: Limits, choose: Callable[[Tensor, Tensor], Tensor], keep_attention: bool
 ) -> list[Hypothesis]:
     state = model.start(source)
-    batch, device = rows_of(state), device_of(state)
+    batch, device, end = rows_of(state), device_of(state), model.end_symbol
     longest = limits.per_row(batch)
     rows = torch.arange(batch)
     tokens = torch.empty(batch, 0, dtype=torch.int64, device=device)
@@ -90,15 +94,16 @@ def _follow(
     while len(rows):
         last = tokens[:, -1] if tokens.shape[1] else tokens.new_full((len(rows),), model.start_symbol)
         scores, state = model.step(last, state)
-        chosen = choose(limits.forbid(scores, tokens, model.end_symbol), rows)
+        allowed = limits.forbid(scores, tokens, longest[rows], end)
+        stuck = allowed.isneginf().all(1)
+        chosen = choose(allowed, rows).masked_fill(stuck, end)
         log_probs = torch.cat([log_probs, scores.gather(1, chosen.unsqueeze(1))], 1)
         tokens = torch.cat([tokens, chosen.unsqueeze(1)], 1)
         weights = model.attention(state) if keep_attention else None
         kept = kept if weights is None else [*kept, weights]
-        ended = (chosen == model.end_symbol).cpu()
-        leaving = ended | (longest[rows] <= tokens.shape[1])
+        leaving = (chosen == end).cpu()
         for i in torch.nonzero(leaving).flatten().tolist():
-            done[int(rows[i])] = _hypothesis(tokens[i], log_probs[i], bool(ended[i]), [w[i] for w in kept])
+            done[int(rows[i])] = _hypothesis(tokens[i], log_probs[i], [w[i] for w in kept], finished=not stuck[i])
         if leaving.any():
             staying = torch.nonzero(~leaving).flatten()
             rows = rows[staying]
@@ -107,7 +112,9 @@ def _follow(
     return [done[row] for row in range(batch)]
 
 
-def _hypothesis(tokens: Tensor, log_probs: Tensor, finished: bool, kept: list[Tensor]) -> Hypothesis:
-    symbols, scores = tokens.tolist(), log_probs.tolist()
-    attention = torch.stack(kept).cpu() if kept else None
-    return Hypothesis(tuple(symbols[: len(symbols) - finished]), sum(scores), tuple(scores), finished, attention)
+def _hypothesis(tokens: Tensor, log_probs: Tensor, kept: list[Tensor], *, finished: bool) -> Hypothesis:
+    """What was written, less its last symbol: the end, or a stand-in for the symbol that could not follow."""
+    scored = len(tokens) if finished else len(tokens) - 1
+    scores = log_probs[:scored].tolist()
+    attention = torch.stack(kept).cpu()[:scored] if kept else None
+    return Hypothesis(tuple(tokens[:-1].tolist()), sum(scores), tuple(scores), finished, attention)

@@ -16,9 +16,10 @@ from unspool.errors import ConfigError, UnspoolError
 class Hypothesis:
     """One decoded sequence.
 
-    `tokens`: its symbols without start and end. `log_probs`: one for each of them, the end symbol's last if
-    `finished`. `score`: what it was ranked by. `finished`: False if it was cut at its length limit.
-    `attention`: `[len(log_probs), S]`, if it was asked for and the model has it.
+    `tokens`: its symbols without start and end. `log_probs`: the model's own for each of them, the end symbol's last
+    if `finished`. `score`: what it was ranked by. `finished`: the end symbol was written. At the length limit only the
+    end symbol may follow, so an answer that is cut there is finished too, at the price of an improbable end; False
+    means that nothing at all could follow. `attention`: `[len(log_probs), S]`, if asked for and the model has it.
     """
 
     tokens: tuple[int, ...]
@@ -33,7 +34,8 @@ class Limits:
     """What a sequence may look like.
 
     Args:
-        max_length: symbols, the end symbol not counted; a number, or one for each sentence.
+        max_length: symbols, the end symbol not counted; a number, or one for each sentence. After so many symbols
+            only the end symbol may follow.
         min_length: symbols before the end symbol is allowed.
         banned: symbols that are never written, such as padding and start.
         no_repeat_ngram: no n symbols in a row occur twice; 0 allows all.
@@ -61,8 +63,8 @@ class Limits:
             raise ConfigError(f"max_length has {len(self.max_length)} entries; expected {batch}, one a sentence")
         return torch.tensor(list(self.max_length))
 
-    def forbid(self, scores: Tensor, tokens: Tensor, end: int) -> Tensor:
-        """`scores` `[R, V]` with -inf at what may not follow `tokens` `[R, t]`."""
+    def forbid(self, scores: Tensor, tokens: Tensor, longest: Tensor, end: int) -> Tensor:
+        """`scores` `[R, V]` with -inf at what may not follow `tokens` `[R, t]`, of at most `longest` `[R]` symbols."""
         if torch.isnan(scores).any():
             raise UnspoolError(
                 f"the model gave NaN as a log-probability at symbol {tokens.shape[1] + 1}; its weights are not usable "
@@ -76,7 +78,9 @@ class Limits:
         if self.no_repeat_ngram and tokens.shape[1] >= self.no_repeat_ngram:
             for row, symbols in zip(scores, tokens.tolist(), strict=True):
                 row[_repeats(symbols, self.no_repeat_ngram)] = -torch.inf
-        return scores
+        full = (longest <= tokens.shape[1]).to(scores.device).unsqueeze(1)
+        others = torch.arange(scores.shape[1], device=scores.device) != end
+        return scores.masked_fill(full & others, -torch.inf)
 
 
 def _repeats(symbols: list[int], n: int) -> list[int]:
