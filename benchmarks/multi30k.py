@@ -22,7 +22,7 @@ from unspool.tasks.translate.evaluate import text_metrics
 CHOICES = (
     "--cell gru --cell-option recurrent_init=uniform --tokenizer bpe --vocabulary 5000 --embedding 256 --hidden 256 "
     "--max-tokens 1500 --dropout 0.3 --label-smoothing 0.1 --lr 0.002 --betas 0.9 0.98 --warmup 200 "
-    "--schedule cosine --ema 0.998 --epochs 20"
+    "--schedule cosine --ema 0.998 --epochs 14"
 )
 
 
