@@ -245,6 +245,16 @@ def test_wrong_choices_are_never_replaced_in_silence(arguments: dict[str, Any], 
         unspool.unfold(RNNCell(3, 4), X, **arguments)
 
 
+def test_a_cell_that_lacks_part_of_the_contract_is_named() -> None:
+    theirs = nn.GRUCell(3, 4)
+    with pytest.raises(ConfigError, match=r"GRUCell has no initial_state.*give one, unfold\(cell, inputs, state\)"):
+        unspool.unfold(theirs, X)
+    with pytest.raises(ShapeError, match="returned Tensor; expected two values"):
+        unspool.unfold(theirs, X, torch.zeros(2, 4))
+    with pytest.raises(ConfigError, match="no step, and GRUCell has no output_size"):
+        unspool.unfold(theirs, X[:, :0], torch.zeros(2, 4))
+
+
 def test_explain_names_the_engine_and_the_reason() -> None:
     assert "GRUCell runs on the reference engine" in str(unspool.explain(GRUCell(3, 4), X))
     assert unspool.explain(GRUCell(3, 4), engine="reference").reason == "asked for"

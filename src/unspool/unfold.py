@@ -70,14 +70,14 @@ def unfold(
     batch, time = inputs.shape[:2]
     limits = None if lengths is None else _checked_lengths(lengths, batch, time, inputs.device)
     if state is None:
-        state = cell.initial_state(batch, dtype=inputs.dtype, device=inputs.device)
+        state = _own_state(cell, batch, inputs)
         _check_rows("initial state", state, batch)
     else:
         _check_state(cell, state, inputs)
     _check_rows("context", context, batch)
     chosen = choose(cell, engine)
     if time == 0:
-        return inputs.new_zeros(batch, 0, cell.output_size), state
+        return inputs.new_zeros(batch, 0, _output_size(cell)), state
     if chosen.engine == "reference":
         return reference.run(
             cell, inputs, state, context, limits, reverse=reverse, truncate=truncate, checkpoint=checkpoint
@@ -115,6 +115,24 @@ def _checked_lengths(lengths: Tensor | Sequence[int], batch: int, time: int, dev
             f"expected 0 to {time}, the number of steps in inputs"
         )
     return limits.long()
+
+
+def _own_state(cell: Any, batch: int, inputs: Tensor) -> Tree:
+    if not hasattr(cell, "initial_state"):
+        raise ConfigError(
+            f"{step_name(cell)} has no initial_state(batch, dtype=…, device=…), so there is no state to begin with; "
+            "give one, unfold(cell, inputs, state), or use a cell of unspool.cells or a class derived from unspool.Cell"
+        )
+    return cell.initial_state(batch, dtype=inputs.dtype, device=inputs.device)
+
+
+def _output_size(cell: Any) -> int:
+    if not hasattr(cell, "output_size"):
+        raise ConfigError(
+            f"inputs have no step, and {step_name(cell)} has no output_size that says how wide its outputs would be; "
+            "give inputs of at least one step, or give the cell an output_size"
+        )
+    return cell.output_size
 
 
 def _check_state(cell: Any, state: Tree, inputs: Tensor) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unspool.cells.state import cat_rows, layout, map_tensors, select_rows, split_rows, tensors
+from unspool.cells.state import cat_rows, flat_rows, layout, map_tensors, select_rows, split_rows, tensors
 
 
 def tree(rows: int) -> Any:
@@ -48,3 +49,10 @@ def test_the_layout_tells_structures_apart() -> None:
     different = [h, (h,), (h, h), {"a": h}, {"b": h}, (h, None), torch.zeros(2, 5), torch.zeros(2, 4, 1), None]
     assert len({layout(state) for state in different}) == len(different)
     assert layout({"b": h, "a": None}) == layout({"a": None, "b": torch.zeros(7, 4)})
+
+
+def test_flat_rows_are_rows_also_where_there_is_none() -> None:
+    for shape in ((2,), (2, 3), (2, 3, 4), (0, 3, 4), (0,)):
+        value = torch.randn(shape)
+        flat = flat_rows(value)
+        assert flat.shape == (shape[0], math.prod(shape[1:])) and flat.flatten().equal(value.flatten())

@@ -9,9 +9,13 @@ import torch
 from torch import Tensor
 
 from unspool.cells import Cell, GRUCell, LSTMCell
+from unspool.cells.state import tensors
 from unspool.errors import ConfigError
 from unspool.layers.attention import Attention
-from unspool.layers.encoder_decoder import START, EncoderDecoder, EncoderDecoderConfig
+from unspool.layers.decoder_cell import Conditioning, DecoderCell
+from unspool.layers.encoder_decoder import EncoderDecoder, EncoderDecoderConfig
+from unspool.layers.symbols import START
+from unspool.unfold import unfold
 
 CHOICES: list[dict[str, Any]] = [
     {"conditioning": "init"},
@@ -108,6 +112,78 @@ def test_zeros_start_ignores_the_vector() -> None:
     source, lengths, *_ = batch()
     state, _ = model.begin(model.encode(source, lengths))
     assert all((part == 0).all() for part in state["layers"][0])
+
+
+@pytest.mark.parametrize("start", ["bridge", "zeros"])
+@pytest.mark.parametrize("cell", [GRUCell, LSTMCell])
+def test_a_learned_initial_state_is_the_encoders_alone(start: str, cell: type[Cell]) -> None:
+    model = build(cell=cell, cell_options={"initial_state": "learned"}, conditioning="every-step", decoder_start=start)
+    learned = [name for name, _ in model.named_parameters() if "learned_state" in name]
+    assert learned and all(name.startswith("encoder.") for name in learned)
+    model.logits(model(*batch()))[:, :, 3].sum().backward()
+    assert not [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum()]
+    state, _ = model.begin(model.encode(*batch()[:2]))
+    assert all(bool((part == 0).all()) is (start == "zeros") for part in tensors(state))
+
+
+def test_the_cells_options_reach_every_cell() -> None:
+    model = build(cell=GRUCell, layers=2, decoder_layers=2, cell_options={"reset": "before"})
+    cells = [module for module in model.modules() if isinstance(module, GRUCell)]
+    assert len(cells) == 2 * 2 + 2 and all(cell.reset == "before" for cell in cells)
+
+
+def decoder_with_masks(residual: bool) -> tuple[DecoderCell, Tensor, Any, dict[str, Any]]:
+    torch.manual_seed(3)
+    decoder = DecoderCell(
+        GRUCell, 4, 4, layers=2, conditioning=Conditioning("every-step"), vector_size=3, memory_size=3,
+        features_size=5, recurrent_dropout=0.5, residual=residual,
+    )  # fmt: skip
+    x, v, *rest = (torch.randn(2, width) for width in (4, 3, 4, 4, 4, 4, 4))
+    context = {"vector": v, "between": (rest[0],), "recurrent": (rest[1], rest[2])}
+    return decoder, x, {"layers": (rest[3], rest[4]), "features": None}, context
+
+
+@pytest.mark.parametrize("residual", [False, True])
+def test_the_decoders_layers_against_their_equations(residual: bool) -> None:
+    """What is dropped between layers and in the recurrence, and what a residual connection adds."""
+    decoder, x, state, context = decoder_with_masks(residual)
+    first, second = decoder.layers
+    v, (between,), (mask, other) = context["vector"], context["between"], context["recurrent"]
+    h, _ = first(torch.cat([x, v], 1), state["layers"][0], mask=mask)
+    read = (h + x if residual else h) * between
+    h, _ = second(torch.cat([read, v], 1), state["layers"][1], mask=other)
+    top = h + read if residual else h
+    expected = torch.tanh(decoder.readout(torch.cat([top, v, x], 1)))
+    torch.testing.assert_close(decoder(x, state, context)[0], expected)
+
+
+def test_a_residual_connection_is_in_both_stacks_or_in_none() -> None:
+    for residual in (False, True):
+        model = build(layers=2, decoder_layers=2, residual=residual)
+        assert (model.encoder.residual, model.decoder.residual) == (residual, residual)
+
+
+@pytest.mark.parametrize("kind", ["recurrent", "between"])
+def test_the_decoder_drops_in_training_only_and_alike_at_every_step(kind: str) -> None:
+    rates = {"recurrent": {"recurrent_dropout": 0.4}, "between": {"dropout": 0.4}}
+    model = build(cell=GRUCell, decoder_layers=2, **rates[kind])
+    source, lengths, target, _ = batch()
+    encoded, embedded = model.encode(source, lengths), model.target_embedding(target)
+
+    def decode(seed: int) -> tuple[Tensor, Any]:
+        torch.manual_seed(seed)
+        state, context = model.begin(encoded)
+        return unfold(model.decoder, embedded, state, context=context)[0], context
+
+    assert torch.equal(decode(0)[0], decode(1)[0]) and decode(0)[1][kind] is None
+    model.train()
+    features, context = decode(0)
+    assert not torch.equal(features, decode(1)[0])
+    masks = context[kind]
+    assert len(masks) == {"recurrent": 2, "between": 1}[kind]
+    assert torch.cat(masks).unique().tolist() == pytest.approx([0, 1 / 0.6])
+    assert context[{"recurrent": "between", "between": "recurrent"}[kind]] is None
+    assert not torch.equal(masks[0][0], masks[0][1])
 
 
 def test_encode_is_the_final_state_of_both_directions() -> None:

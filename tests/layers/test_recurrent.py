@@ -125,6 +125,18 @@ def test_recurrent_dropout_needs_a_cell_that_takes_a_mask() -> None:
         unspool.Recurrent(NoMask, 3, 4, recurrent_dropout=0.1)
 
 
+def test_the_residual_is_what_the_layer_reads_after_dropout() -> None:
+    torch.manual_seed(0)
+    net = unspool.Recurrent(RNNCell, 4, 4, layers=2, dropout=0.5, residual=True)
+    first, second = (directions[0] for directions in net.layers)  # pyright: ignore[reportIndexIssue]
+    x = torch.randn(2, 5, 4)
+    torch.manual_seed(1)
+    y, _ = net(x)
+    torch.manual_seed(1)
+    read = nn.functional.dropout(unspool.unfold(first, x)[0] + x, 0.5)
+    torch.testing.assert_close(y, unspool.unfold(second, read)[0] + read)
+
+
 def test_residual_goes_around_layers_of_equal_width() -> None:
     torch.manual_seed(0)
     plain = unspool.Recurrent(RNNCell, 4, 4, layers=1)
@@ -216,5 +228,22 @@ def test_wrong_choices_are_named() -> None:
             unspool.Recurrent(RNNCell, 3, 4, **options)
     with pytest.raises(ConfigError, match="2 cells were given for layers=3"):
         unspool.Recurrent([RNNCell, RNNCell], 3, 4, layers=3)
-    with pytest.raises(ShapeError, match="expected 2, one for each layer"):
-        unspool.Recurrent(RNNCell, 3, 4, layers=2)(torch.zeros(1, 2, 3), (torch.zeros(1, 4),))
+
+
+H = torch.zeros(2, 4)
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        ((H,), r"the state is \(\[B, 4\]\), which has 1 entries; expected 2, one for each layer"),
+        (H, r"the state is \[B, 4\], which has no entries; expected 2"),  # its 2 rows are no layers
+        ((H, H), r"the state of a layer is \[B, 4\], which has no entries; expected 2, one for each direction"),
+        (((H, H), (H, H, H)), r"the state of a layer is .* has 3 entries; expected 2, one for each direction"),
+        (((H, H), (H, H[:, :3])), r"the state is \[B, 3\]; expected \[B, 4\], as RNNCell"),
+    ],
+    ids=str,
+)
+def test_a_state_that_does_not_fit_is_named(state: Any, message: str) -> None:
+    with pytest.raises(ShapeError, match=message):
+        unspool.Recurrent(RNNCell, 3, 4, layers=2, bidirectional=True)(torch.zeros(2, 5, 3), state)

@@ -24,13 +24,16 @@ class Cell(nn.Module):
     Subclasses define `forward(x, state)` or `forward(x, state, context)` and return `(output, next_state)`:
 
     - `x`: `[B, I]`, the input of one step;
-    - `state`: one tensor `[B, H]`, or a tuple of tensors `[B, state_sizes[i]]`;
+    - `state`: one tensor `[B, H]`, or a tuple of tensors `[B, state_sizes[i]]`; a cell with another one, such as a
+      matrix a row, `[B, H, H]`, makes it in an `initial_state` of its own. Any tree of tensors with B rows will do;
+      the first tensor is the hidden state, of which an encoder makes its vector and attention its query;
     - `context`: whatever stays constant in time (an encoder vector, an attention memory, …): a tensor or a
       tuple or dict of tensors, each with one row per sequence;
     - `output`: `[B, output_size]`.
 
     A step is pure: no randomness, no mutation, no mixing of rows. A cell that supports recurrent dropout names a
-    further keyword `mask`: `[B, H]`, to be multiplied into the hidden state where it enters a product.
+    further keyword `mask`, of the shape of the first state tensor, to be multiplied into the hidden state where it
+    enters a product.
 
     Args:
         input_size: I, features of one step.

@@ -56,6 +56,8 @@ class LSTMCell(Cell):
             raise ConfigError(
                 f"projection_size is {projection_size}; expected 1 to {hidden_size - 1} (below H), or None"
             )
+        if not isinstance(peephole, bool):
+            raise ConfigError(f"peephole is {peephole!r}; expected True or False")
         output_size = hidden_size if projection_size is None else projection_size
         super().__init__(
             input_size,

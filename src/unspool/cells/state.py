@@ -5,6 +5,7 @@ These few functions are all that the rest of unspool needs to take a state apart
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any, TypeAlias
@@ -61,6 +62,15 @@ def layout(tree: Tree) -> str:
     if isinstance(tree, (tuple, list)):
         return f"({', '.join(map(layout, tree))})"
     return str(tree)
+
+
+def flat_rows(value: Tensor) -> Tensor:
+    """`value` `[B, …]` with the numbers of each row in one line, `[B, numbers]`; also for B = 0 and for `[B]`.
+
+    >>> flat_rows(torch.zeros(2, 3, 4)).shape
+    torch.Size([2, 12])
+    """
+    return value.reshape(value.shape[0], math.prod(value.shape[1:]))
 
 
 def select_rows(tree: Tree, rows: Tensor) -> Tree:

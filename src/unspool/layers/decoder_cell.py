@@ -8,10 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from unspool.cells import Cell
-from unspool.cells.state import Tree, tensors
+from unspool.cells.state import Tree, flat_rows, tensors
 from unspool.errors import ConfigError
 from unspool.layers.attention import Attention
-from unspool.layers.recurrent import CellFactory, build_cell, check_takes_mask
+from unspool.layers.build import CellFactory, build_cell
+from unspool.layers.recurrent import check_takes_mask
 
 CONDITIONINGS = ("init", "every-step", "attention")
 PLACES = ("before", "after")
@@ -62,13 +63,14 @@ class DecoderCell(Cell):
         c   = attend(h^N_{t-1}, M)  (before)   or   attend(h^N_t, M)  (after)
         in  = [x ; v]  (every-step)     [x ; c]  (attention before)     [… ; features_{t-1}]  (input feeding)
         h^1, s^1 = cell_1(in, s^1_{t-1})
-        h^l, s^l = cell_l([h^{l-1} (; v)], s^l_{t-1})
+        h^l, s^l = cell_l([h^{l-1} (; v)], s^l_{t-1})           residual: h^l + h^{l-1} for h^l, with h^0 = x
         features = tanh(W [h^N (; v) (; c) (; x)])      x where v or c is known before the recurrence
 
     State: `{"layers": (s^1, …, s^N), "features": features_{t-1} or None}`.
     Context: `{"vector": [B, E], "memory": [B, S, M], "keys": [B, S, Q], "mask": [B, S], "between": …, "recurrent": …}`,
     entries that the conditioning does not need being `None`. `between` (one `[B, H]` mask for each layer but the
     last) and `recurrent` (one for each layer) hold dropout masks, constant over a sequence: a step has no randomness.
+    The query before the recurrence, h^N_{t-1}, is the first tensor of s^N_{t-1}, laid out as one line of numbers.
 
     Args:
         cell: factory of the layers' cells.
@@ -80,7 +82,7 @@ class DecoderCell(Cell):
         memory_size: M.
         features_size: width of the output.
         recurrent_dropout: checks that the cell takes a mask if this is above 0.
-        cell_options: handed to the cells.
+        residual: add to a layer's output what it read of the layer below (after dropout), where widths agree.
     """
 
     def __init__(
@@ -95,24 +97,24 @@ class DecoderCell(Cell):
         memory_size: int,
         features_size: int,
         recurrent_dropout: float = 0.0,
-        cell_options: dict[str, object] | None = None,
+        residual: bool = False,
     ) -> None:
         super().__init__(embedding_size, hidden_size, output_size=features_size)
         kind, before = conditioning.kind, conditioning.place == "before"
-        self.conditioning = conditioning
+        self.conditioning, self.residual = conditioning, residual
         vector = vector_size if kind == "every-step" else 0
         attended = memory_size if kind == "attention" else 0
         width = embedding_size + vector + (attended if before else 0)
         width += features_size if conditioning.input_feeding else 0
         built: list[Cell] = []
         for _ in range(layers):
-            built.append(build_cell(cell, width, hidden_size, **(cell_options or {})))
+            built.append(build_cell(cell, width, hidden_size))
             if recurrent_dropout:
                 check_takes_mask(built[-1])
             width = built[-1].output_size + vector
         self.layers = nn.ModuleList(built)
         self.top_size = built[-1].output_size
-        query_size = next(tensors(built[-1].initial_state(1))).shape[1] if before else self.top_size
+        query_size = next(tensors(built[-1].initial_state(1))).numel() if before else self.top_size
         self.attention = Attention(query_size, memory_size, score=conditioning.score) if attended else None
         self.sees_output = kind == "every-step" or (kind == "attention" and before)
         read = self.top_size + vector + attended + (embedding_size if self.sees_output else 0)
@@ -134,10 +136,10 @@ class DecoderCell(Cell):
         vector = [context["vector"]] if self.conditioning.kind == "every-step" else []
         attended, weights = [], None
         if self.attention is not None and self.conditioning.place == "before":
-            query = next(tensors(state["layers"][-1]))
+            query = flat_rows(next(tensors(state["layers"][-1])))
             attended, weights = self._attend(query, context)
         fed = [state["features"]] if self.conditioning.input_feeding else []
-        h, states = self._recur(torch.cat([x, *vector, *attended, *fed], 1), state["layers"], vector, context)
+        h, states = self._recur(x, [*vector, *attended, *fed], state["layers"], vector, context)
         if self.attention is not None and self.conditioning.place == "after":
             attended, weights = self._attend(h, context)
         seen = [x] if self.sees_output else []
@@ -149,14 +151,19 @@ class DecoderCell(Cell):
         attended, weights = self.attention(query, context["memory"], context["keys"], context["mask"])
         return [attended], weights
 
-    def _recur(self, h: Tensor, states: Tree, vector: list[Tensor], context: Tree) -> tuple[Tensor, Tree]:
-        """The stacked layers of one step: their new states, and the output of the last."""
+    def _recur(
+        self, h: Tensor, beside: list[Tensor], states: Tree, vector: list[Tensor], context: Tree
+    ) -> tuple[Tensor, Tree]:
+        """The stacked layers of one step: their new states, and the output of the last.
+
+        The first layer reads `h` and `beside`, a further one the output of the layer below and `vector`.
+        """
         between, recurrent = context["between"], context["recurrent"]
         after: list[Tree] = []
         for depth, (layer, state) in enumerate(zip(self.layers, states, strict=True)):
-            if depth > 0:
-                h = h if between is None else h * between[depth - 1]
-                h = torch.cat([h, *vector], 1)
-            h, new = layer(h, state) if recurrent is None else layer(h, state, mask=recurrent[depth])
+            below = h if depth == 0 or between is None else h * between[depth - 1]
+            read = torch.cat([below, *(vector if depth else beside)], 1)
+            h, new = layer(read, state) if recurrent is None else layer(read, state, mask=recurrent[depth])
+            h = h + below if self.residual and h.shape == below.shape else h
             after.append(new)
         return h, tuple(after)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from unspool.cells.state import Tree, map_tensors, tensors
+from unspool.cells.state import Tree, flat_rows, map_tensors, tensors
 from unspool.errors import ConfigError
+from unspool.layers.build import CellFactory, with_options
 from unspool.layers.decoder_cell import Conditioning, DecoderCell
-from unspool.layers.recurrent import CellFactory, Recurrent, dropout_mask
+from unspool.layers.recurrent import Recurrent, dropout_mask
+from unspool.layers.symbols import END, PAD, START
 from unspool.unfold import unfold
-
-PAD, START, END = 0, 1, 2
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,6 @@ class EncoderDecoderConfig:
                 f"{self.target_size} symbols; train with a joint vocabulary"
             )
 
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
 
 class Encoded(NamedTuple):
     """What the encoder made of a batch.
@@ -75,6 +72,11 @@ class EncoderDecoder(nn.Module):
         p(y_t | y_<t, source) = softmax(W features_t)
 
     Symbols are int64 ids; 0 pads, 1 starts and 2 ends a sequence. It is the `StepModel` that `unspool.decode` drives.
+
+    By convention the first tensor of a cell's state is its hidden state: that of the encoder's top layer, laid out as
+    one line of numbers for each row, is the vector. The decoder begins with `tanh(W vector + b)`, one W and b for each
+    tensor of its state (`decoder_start="bridge"`), or with the empty state (`"zeros"`). So `initial_state="learned"`
+    among the cell's options is the encoder's alone.
 
     Args:
         cell: the cell of every layer, any class with the contract of `Cell`.
@@ -99,7 +101,7 @@ class EncoderDecoder(nn.Module):
             self.target_embedding if c.share_embeddings else nn.Embedding(c.source_size, c.embedding, padding_idx=PAD)
         )
         self.encoder = Recurrent(
-            cell,
+            with_options(cell, c.cell_options),
             c.embedding,
             c.hidden,
             layers=c.layers,
@@ -108,15 +110,16 @@ class EncoderDecoder(nn.Module):
             dropout=c.dropout,
             recurrent_dropout=c.recurrent_dropout,
             residual=c.residual,
-            **c.cell_options,
         )
-        self.vector_size = sum(part.shape[1] for part in self._ends(self._no_state()))
+        self.vector_size = sum(end.shape[1] for end in self._ends(self._no_state()))
         conditioning = Conditioning(
             c.conditioning, c.decoder_start, c.attention_score, c.attention_place, c.input_feeding
         )
         features = c.embedding if c.tie_embeddings else c.hidden
+        # A learned start of the decoder would never be seen: the bridge, or zeros, stand in its place.
+        options = {name: value for name, value in c.cell_options.items() if name != "initial_state"}
         self.decoder = DecoderCell(
-            cell,
+            with_options(cell, options),
             c.embedding,
             c.hidden,
             layers=c.decoder_layers,
@@ -125,12 +128,12 @@ class EncoderDecoder(nn.Module):
             memory_size=self.encoder.output_size,
             features_size=features,
             recurrent_dropout=c.recurrent_dropout,
-            cell_options=c.cell_options,
+            residual=c.residual,
         )
         self.bridge = nn.ModuleList()
         if c.decoder_start == "bridge":
-            widths = [part.shape[1] for part in tensors(self.decoder.initial_state(1)["layers"])]
-            self.bridge.extend(nn.Linear(self.vector_size, width) for width in widths)
+            states = filter(_holds_values, tensors(self.decoder.initial_state(1)["layers"]))
+            self.bridge.extend(nn.Linear(self.vector_size, state.numel()) for state in states)
         self.output = nn.Linear(features, c.target_size)
         self._initialise()
 
@@ -149,8 +152,8 @@ class EncoderDecoder(nn.Module):
         return tuple(cell.initial_state(1) for cell in self.encoder.layers[-1])  # pyright: ignore[reportGeneralTypeIssues]
 
     def _ends(self, final: Tree) -> list[Tensor]:
-        """The hidden state of each direction: by convention a cell's first state tensor (h of an LSTM)."""
-        return [next(tensors(direction)) for direction in final]
+        """The hidden state of each direction: by convention a cell's first state tensor (h of an LSTM), as `[B, …]`."""
+        return [flat_rows(next(tensors(direction))) for direction in final]
 
     def encode(self, source: Tensor, lengths: Tensor) -> Encoded:
         """Read `source` `[B, S]`, row b ending at `lengths[b]`."""
@@ -164,8 +167,7 @@ class EncoderDecoder(nn.Module):
         vector = encoded.vector
         state = self.decoder.initial_state(vector.shape[0], dtype=vector.dtype, device=vector.device)
         if len(self.bridge):
-            made = iter([torch.tanh(layer(vector)) for layer in self.bridge])
-            state = {**state, "layers": map_tensors(lambda _: next(made), state["layers"])}
+            state = {**state, "layers": self._bridged(vector, state["layers"])}
         attention = self.decoder.attention
         context: dict[str, Tree] = {
             "vector": vector,
@@ -178,6 +180,15 @@ class EncoderDecoder(nn.Module):
         if self.training:
             context.update(self._masks(state["layers"]))
         return state, context
+
+    def _bridged(self, vector: Tensor, states: Tree) -> Tree:
+        """`states`, every tensor of numbers in it made from `vector`."""
+        bridge = iter(self.bridge)
+
+        def made(state: Tensor) -> Tensor:
+            return torch.tanh(next(bridge)(vector)).view_as(state) if _holds_values(state) else state
+
+        return map_tensors(made, states)
 
     def _masks(self, states: Tree) -> dict[str, Tree]:
         """Dropout masks of the decoder: between layers, and on recurrent connections; one for a whole sequence."""
@@ -240,3 +251,8 @@ class EncoderDecoder(nn.Module):
     def attention(self, state: Tree) -> Tensor | None:
         """Attention weights `[R, S]` of the latest step; `None` without attention."""
         return state["attention"]
+
+
+def _holds_values(state: Tensor) -> bool:
+    """Whether a vector can be mapped to `state`; not so to a counter, which is whole."""
+    return state.is_floating_point()

@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from unspool.cells import Cell, LinearIn
-from unspool.cells.state import Tree, tensors
+from unspool.cells.state import Tree, layout, tensors
 from unspool.errors import ConfigError, ShapeError
+from unspool.layers.build import CellFactory, build_cell
 from unspool.unfold import unfold
 
-CellFactory = Callable[..., Cell]
 MERGES = ("concat", "sum")
-
-
-def build_cell(factory: CellFactory, input_size: int, hidden_size: int, **options: Any) -> Cell:
-    """`factory(input_size, hidden_size, **options)`, with a `Linear` in front if the cell takes only I = H."""
-    if input_size != hidden_size and getattr(factory, "requires_equal_sizes", False):
-        return LinearIn(input_size, factory(hidden_size, hidden_size, **options))
-    return factory(input_size, hidden_size, **options)
 
 
 class Masked:
@@ -65,7 +58,7 @@ class Recurrent(nn.Module):
     The two directions are separate networks. Dropout falls between layers (a new mask at every step), recurrent
     dropout on the hidden state inside a cell (one mask per sequence; Gal & Ghahramani 2016,
     https://arxiv.org/abs/1512.05287). A residual connection goes around every layer whose input and output have
-    the same width.
+    the same width: what the layer reads, dropout done, is added to what it writes, before the next dropout.
 
     Args:
         cell: a cell class (or any `factory(input_size, hidden_size)`), or a sequence of them, one for each layer.
@@ -149,8 +142,8 @@ class Recurrent(nn.Module):
         Returns:
             outputs of the last layer `[B, T, output_size]` and the final state of all layers.
         """
-        if state is not None and len(state) != len(self.layers):
-            raise ShapeError(f"the state has {len(state)} entries; expected {len(self.layers)}, one for each layer")
+        if state is not None:
+            _check_entries("the state", state, len(self.layers), "one for each layer, as a call returns them")
         time: dict[str, Any] = {"lengths": lengths, "truncate": truncate, "checkpoint": checkpoint}
         finals: list[Tree] = []
         for depth, directions in enumerate(self.layers):
@@ -166,6 +159,8 @@ class Recurrent(nn.Module):
     ) -> tuple[Tensor, Tree]:
         if not self.bidirectional:
             return self._direction(directions[0], x, state, context, time, reverse=False)
+        if state is not None:
+            _check_entries("the state of a layer", state, 2, "one for each direction: (forward, backward)")
         first, second = (None, None) if state is None else state
         y, final = self._direction(directions[0], x, first, context, time, reverse=False)
         y_back, final_back = self._direction(directions[1], x, second, context, time, reverse=True)
@@ -190,6 +185,13 @@ def _without_padding(x: Tensor, lengths: Tensor | Sequence[int] | None) -> Tenso
     steps = torch.arange(x.shape[1], device=x.device)
     ended = steps >= torch.as_tensor(lengths, device=x.device).unsqueeze(1)
     return x.masked_fill(ended.unsqueeze(2), 0)
+
+
+def _check_entries(name: str, state: Tree, number: int, which: str) -> None:
+    """A tensor has a length too, so that a count alone would take its rows for entries."""
+    if not (isinstance(state, (tuple, list)) and len(state) == number):
+        found = f"{len(state)} entries" if isinstance(state, (tuple, list)) else "no entries"
+        raise ShapeError(f"{name} is {layout(state)}, which has {found}; expected {number}, {which}")
 
 
 def _per_layer(cell: CellFactory | Sequence[CellFactory], layers: int | None) -> list[CellFactory]:
