@@ -21,6 +21,13 @@ def test_a_name_and_its_cell_belong_together() -> None:
     assert cell_name(Mine) == "Mine" and find_cell("Mine", [GRUCell, Mine]) is Mine
 
 
+@pytest.mark.parametrize("name", CELLS)
+def test_a_name_that_stands_for_another_cell_is_refused(name: str) -> None:
+    own = type(name, (Cell,), {})
+    with pytest.raises(ConfigError, match=rf"{name!r} has the name .* loaded with {CELLS[name].__name__}. Rename"):
+        cell_name(own)
+
+
 def test_a_cell_that_was_not_handed_in_is_never_looked_for() -> None:
     with pytest.raises(ConfigError, match=r"--cell your_file.py:Mine .* unspool.load\(RUN, cells=\[Mine\]\)"):
         find_cell("Mine", [GRUCell])

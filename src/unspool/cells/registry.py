@@ -30,8 +30,20 @@ CELLS: dict[str, type[Cell]] = {
 
 
 def cell_name(cell: type[Cell]) -> str:
-    """The text that stands for `cell` in a run folder: a shipped cell's short name, else the class's own name."""
-    return next((name for name, shipped in CELLS.items() if shipped is cell), cell.__name__)
+    """The text that stands for `cell` in a run folder: a shipped cell's short name, else the class's own name.
+
+    Raises:
+        ConfigError: a class of the user's has the name of a shipped cell, by which that one would be found again.
+    """
+    for name, shipped in CELLS.items():
+        if shipped is cell:
+            return name
+    if cell.__name__ in CELLS:
+        raise ConfigError(
+            f"your class {cell.__name__!r} has the name of a cell of unspool's, so a run trained with it would be "
+            f"loaded with {CELLS[cell.__name__].__name__}. Rename the class (unspool's names: {', '.join(CELLS)})"
+        )
+    return cell.__name__
 
 
 def find_cell(name: str, given: Sequence[type[Cell]] = ()) -> type[Cell]:
