@@ -164,8 +164,10 @@ def test_a_file_changed_meanwhile_is_an_error_not_a_crash(change: str, tmp_path:
             file.truncate(0)
         else:
             file.write(b"abc\n" * 5000)
-    with pytest.raises(DataError, match=r"a\.tsv.* was changed while it was in use"):
+    where = {"shorter": r"a\.tsv", "other": r"a\.tsv, line 4001: there is no tab"}[change]
+    with pytest.raises(DataError, match=rf"{where}.* was changed while it was in use"):
         corpus[4000]
+    assert corpus.place(4000, "source").endswith("a.tsv, line 4001, source")
 
 
 def test_files_are_closed_with_the_corpus(tmp_path: Path) -> None:

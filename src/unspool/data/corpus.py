@@ -65,7 +65,9 @@ class OneFile:
         try:
             return self._parse(self._lines[index])
         except ValueError as error:
-            raise DataError(f"{self._lines.path}, pair {index}: {error}; it was changed while it was in use") from None
+            raise DataError(
+                f"{self._lines.path}, line {index + 1}: {error}; it was changed while it was in use"
+            ) from None
 
     def __iter__(self) -> Iterator[Pair]:
         return (self[i] for i in range(len(self)))

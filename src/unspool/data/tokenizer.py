@@ -37,7 +37,7 @@ class Tokenizer(Protocol):
         ...
 
     def to_bytes(self) -> bytes:
-        """What `save_tokenizer` writes: JSON, or a sentencepiece model."""
+        """What `tokenizer_bytes` writes after its own line: JSON, or a sentencepiece model."""
         ...
 
 
