@@ -142,5 +142,4 @@ def test_multi30k(shared_data: Callable[[str], Path]) -> None:
     made = Batches(corpus, german, english, max_tokens=1000)
     found = list(made.epoch(0))
     assert sum(len(batch.source) for batch in found) == len(corpus) == 1014
-    assert sum(int(batch.target_lengths.sum()) - len(batch.target) for batch in found) == made.tokens()
     assert sum(batch.target.numel() for batch in found) < 1.1 * sum(int(b.target_lengths.sum()) for b in found)
