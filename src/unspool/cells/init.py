@@ -31,6 +31,12 @@ def recurrent_(weight: Tensor, how: str, gates: int = 1) -> None:
 
     Raises:
         ConfigError: `how` is none of these.
+
+    Example:
+        >>> weight = torch.zeros(6, 3)
+        >>> recurrent_(weight, "identity", gates=2)
+        >>> torch.equal(weight[3:], torch.eye(3))
+        True
     """
     if how not in RECURRENT_INITS:
         raise ConfigError(f"recurrent_init is {how!r}; expected one of {RECURRENT_INITS}")
@@ -49,6 +55,10 @@ def chrono(hidden_size: int, longest: int) -> Tensor:
 
     Raises:
         ConfigError: `longest` is below 3, where the interval is empty.
+
+    Example:
+        >>> 1 <= chrono(4, 100).exp().mean() <= 99
+        tensor(True)
     """
     if longest < 3:
         raise ConfigError(f"chrono is {longest}; expected the longest dependency in steps, at least 3")

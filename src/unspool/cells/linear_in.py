@@ -15,6 +15,12 @@ class LinearIn(Cell):
     """`cell`, fed by `W x + b`: the fix that `ElementwiseCell` asks for where I ≠ H.
 
     Layers put it there by themselves for cells with `requires_equal_sizes`. Same contract as any cell.
+
+    Example:
+        >>> cell = unspool.cells.LinearIn(3, unspool.cells.ElementwiseCell(4, 4))
+        >>> y, h = unspool.unfold(cell, torch.randn(2, 5, 3))
+        >>> y.shape, h.shape
+        (torch.Size([2, 5, 4]), torch.Size([2, 4]))
     """
 
     def __init__(self, input_size: int, cell: Cell) -> None:

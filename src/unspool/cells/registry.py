@@ -34,6 +34,10 @@ def cell_name(cell: type[Cell]) -> str:
 
     Raises:
         ConfigError: a class of the user's has the name of a shipped cell, by which that one would be found again.
+
+    Example:
+        >>> cell_name(unspool.cells.LayerNormGRUCell)
+        'layernorm-gru'
     """
     for name, shipped in CELLS.items():
         if shipped is cell:
@@ -53,6 +57,12 @@ def find_cell(name: str, given: Sequence[type[Cell]] = ()) -> type[Cell]:
 
     Raises:
         ConfigError: no such cell; the message prints the line that hands it in.
+
+    Example:
+        >>> class Mine(unspool.Cell):
+        ...     pass
+        >>> find_cell("gru"), find_cell("Mine", [Mine]) is Mine
+        (<class 'unspool.cells.gru.GRUCell'>, True)
     """
     if name in CELLS:
         return CELLS[name]
@@ -70,6 +80,14 @@ def load_cell(spec: str) -> type[Cell]:
 
     Raises:
         ConfigError: unknown name, missing file or class, or a class that is not a `Cell`.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = Path(folder, "mine.py")
+        ...     _ = file.write_text("import unspool\\nclass Mine(unspool.Cell): ...")
+        ...     load_cell(f"{file}:Mine").__name__, load_cell("lstm").__name__
+        ('Mine', 'LSTMCell')
     """
     if ":" not in spec:
         return find_cell(spec)

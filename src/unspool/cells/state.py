@@ -38,7 +38,11 @@ def map_tensors(function: Callable[..., Tensor], tree: Tree, *others: Tree) -> T
 
 
 def tensors(tree: Tree) -> Iterator[Tensor]:
-    """The tensors of `tree`, left to right."""
+    """The tensors of `tree`, left to right.
+
+    >>> [value.shape for value in tensors((torch.zeros(2, 4), {"memory": torch.ones(2, 7, 3)}))]
+    [torch.Size([2, 4]), torch.Size([2, 7, 3])]
+    """
     if isinstance(tree, Tensor):
         yield tree
     elif isinstance(tree, dict):
@@ -74,16 +78,30 @@ def flat_rows(value: Tensor) -> Tensor:
 
 
 def select_rows(tree: Tree, rows: Tensor) -> Tree:
-    """The rows `rows` (int64 `[R]`) of every tensor: reorders, repeats or drops sequences."""
+    """The rows `rows` (int64 `[R]`) of every tensor: reorders, repeats or drops sequences.
+
+    >>> select_rows((torch.tensor([[1], [2]]),), torch.tensor([1, 1, 0]))
+    (tensor([[2],
+            [2],
+            [1]]),)
+    """
     return map_tensors(lambda value: value.index_select(0, rows.to(value.device)), tree)
 
 
 def cat_rows(trees: list[Tree]) -> Tree:
-    """Join states of several batches into the state of one batch; the inverse of `split_rows`."""
+    """Join states of several batches into the state of one batch; the inverse of `split_rows`.
+
+    >>> cat_rows([(torch.zeros(1, 4),), (torch.zeros(2, 4),)])[0].shape
+    torch.Size([3, 4])
+    """
     return map_tensors(lambda *parts: torch.cat(parts), *trees)
 
 
 def split_rows(tree: Tree, sizes: list[int]) -> list[Tree]:
-    """Split the state of one batch into states of `sizes[i]` rows each."""
+    """Split the state of one batch into states of `sizes[i]` rows each.
+
+    >>> [h.tolist() for (h,) in split_rows((torch.tensor([1, 2, 3]),), [1, 2])]
+    [[1], [2, 3]]
+    """
     bounds = [sum(sizes[:i]) for i in range(len(sizes) + 1)]
     return [map_tensors(lambda v, a=a, b=b: v[a:b], tree) for a, b in pairwise(bounds)]

@@ -99,7 +99,12 @@ def _parse_json(line: str, keys: Pair) -> Pair:
 
 
 class ListCorpus:
-    """Pairs in memory."""
+    """Pairs in memory.
+
+    Example:
+        >>> list(ListCorpus([("eins", "one"), ("zwei", "two")]))
+        [('eins', 'one'), ('zwei', 'two')]
+    """
 
     def __init__(self, pairs: Sequence[Pair]) -> None:
         if not pairs:
@@ -128,6 +133,15 @@ def open_parallel(paths: Sequence[Path | str], *, keys: Pair = JSON_KEYS) -> Par
     Raises:
         DataError: wrong number or kind of files, missing, empty or damaged file, unequal line counts, or a line that
             is not UTF-8 or not a pair; file and line are named.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = Path(folder, "pairs.tsv")
+        ...     _ = file.write_text("eins\\tone\\nzwei\\ttwo\\n")
+        ...     corpus = open_parallel([file])
+        ...     len(corpus), corpus[1]
+        (2, ('zwei', 'two'))
     """
     files = [Path(path) for path in paths]
     kinds = [Path(file.name.removesuffix(".gz")).suffix for file in files]

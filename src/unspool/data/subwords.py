@@ -17,7 +17,8 @@ LONGEST_LINE = 1 << 20
 
 
 class SubwordTokenizer:
-    """Byte-pair encoding (Sennrich et al. 2016, https://arxiv.org/abs/1508.07909) over words, punctuation marks and digits.
+    """Byte-pair encoding (Sennrich et al. 2016, https://arxiv.org/abs/1508.07909) over words, punctuation marks and
+    digits.
 
     `decode(encode(x))` gives x back, in Unicode's normal form C and without a space at its start, where all its
     characters are known.

@@ -96,7 +96,13 @@ def train_tokenizer(
 
 
 def tokenizer_bytes(tokenizer: Tokenizer) -> bytes:
-    """`tokenizer` as the content of a file: a JSON line with its kind, then its own data."""
+    """`tokenizer` as the content of a file: a JSON line with its kind, then its own data.
+
+    Example:
+        >>> letters = train_tokenizer("chars", ["abc"])
+        >>> tokenizer_bytes(letters).splitlines()[0]
+        b'{"kind": "chars", "size": 7}'
+    """
     return json.dumps({"kind": tokenizer.kind, "size": tokenizer.size}).encode() + b"\n" + tokenizer.to_bytes()
 
 
@@ -105,6 +111,14 @@ def load_tokenizer(path: Path) -> Tokenizer:
 
     Raises:
         RunError: the file is missing, truncated or foreign. UnspoolError: a library is missing.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = Path(folder, "source.tokenizer")
+        ...     _ = file.write_bytes(tokenizer_bytes(train_tokenizer("chars", ["abc"])))
+        ...     load_tokenizer(file).encode("cab")
+        [6, 4, 5]
     """
     try:
         head, body = path.read_bytes().split(b"\n", 1)

@@ -25,6 +25,10 @@ class Ranking:
     score(Y) = log p(Y) / lp(Y) + cp(Y)
     lp(Y) = ((5 + |Y|) / 6)^length_penalty                      |Y| symbols, the end symbol included
     cp(Y) = coverage_penalty · Σ_s log min(max(Σ_t a_ts, 1e-6), 1)     a_ts: attention of symbol t to source step s
+
+    Example:
+        >>> Ranking(length_penalty=1.0).score(-7.0, 9, None)
+        -3.0
     """
 
     length_penalty: float = 0.0

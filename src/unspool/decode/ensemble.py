@@ -18,6 +18,15 @@ class Ensemble:
     """A `StepModel` whose probabilities are the mean of its members': log p = log mean_m exp(log p_m).
 
     The members share one target vocabulary. `source` and state hold an entry for each member.
+
+    Example:
+        >>> from unspool.decode import Limits, greedy
+        >>> from unspool.layers.encoder_decoder import EncoderDecoder, EncoderDecoderConfig
+        >>> config = EncoderDecoderConfig(20, 30, embedding=8, hidden=8)
+        >>> pair = Ensemble([EncoderDecoder(unspool.cells.GRUCell, config).eval() for _ in range(2)])
+        >>> source = (torch.randint(3, 20, (2, 5)), torch.tensor([5, 3]))
+        >>> len(greedy(pair, [source, source], Limits(max_length=6)))
+        2
     """
 
     def __init__(self, members: Sequence[StepModel]) -> None:

@@ -17,7 +17,15 @@ from unspool.errors import ConfigError
 
 
 def greedy(model: StepModel, source: Any, limits: Limits, *, keep_attention: bool = False) -> list[Hypothesis]:
-    """The most probable symbol at every step, for each sentence of `source`; of equals, the lowest."""
+    """The most probable symbol at every step, for each sentence of `source`; of equals, the lowest.
+
+    Example:
+        >>> from unspool.layers.encoder_decoder import EncoderDecoder, EncoderDecoderConfig
+        >>> model = EncoderDecoder(unspool.cells.GRUCell, EncoderDecoderConfig(20, 30, embedding=8, hidden=8)).eval()
+        >>> source = (torch.randint(3, 20, (2, 5)), torch.tensor([5, 3]))
+        >>> [len(found.tokens) <= 6 for found in greedy(model, source, Limits(max_length=6))]
+        [True, True]
+    """
     return _follow(model, source, limits, lambda scores, _: scores.argmax(1), keep_attention)
 
 
@@ -45,6 +53,14 @@ def sample(
             https://arxiv.org/abs/1904.09751).
         streams: what the random numbers of each sentence depend on besides the seed, numbers of at least 0; its
             position in the batch, if not given.
+
+    Example:
+        >>> from unspool.layers.encoder_decoder import EncoderDecoder, EncoderDecoderConfig
+        >>> model = EncoderDecoder(unspool.cells.GRUCell, EncoderDecoderConfig(20, 30, embedding=8, hidden=8)).eval()
+        >>> source = (torch.randint(3, 20, (2, 5)), torch.tensor([5, 3]))
+        >>> first, again = (sample(model, source, Limits(max_length=6), seed=1, top_k=5) for _ in range(2))
+        >>> first == again
+        True
     """
     if not 0 <= temperature < math.inf or top_k < 0 or not 0 < top_p <= 1 or seed < 0:
         raise ConfigError(

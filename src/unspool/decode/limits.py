@@ -39,6 +39,11 @@ class Limits:
         min_length: symbols before the end symbol is allowed.
         banned: symbols that are never written, such as padding and start.
         no_repeat_ngram: no n symbols in a row occur twice; 0 allows all.
+
+    Example:
+        >>> limits = Limits(max_length=[6, 9], min_length=2, banned=(0, 1))
+        >>> limits.per_row(2)
+        tensor([6, 9])
     """
 
     max_length: int | Sequence[int]

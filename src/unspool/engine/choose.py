@@ -23,6 +23,10 @@ def choose(cell: object, engine: str) -> Choice:
 
     Raises:
         ConfigError: the engine does not exist here; an engine that was asked for is never replaced in silence.
+
+    Example:
+        >>> choose(torch.nn.Identity(), "reference")
+        Choice(engine='reference', reason='asked for')
     """
     if engine not in ENGINES:
         raise ConfigError(f"engine={engine!r} cannot run {step_name(cell)} in this version; expected one of {ENGINES}")

@@ -20,6 +20,10 @@ def build_cell(factory: CellFactory, input_size: int, hidden_size: int, /, **opt
 
     Raises:
         ConfigError: an option that the factory does not take or cannot use, or what it makes is no cell.
+
+    Example:
+        >>> type(build_cell(unspool.cells.ElementwiseCell, 3, 4, nonlinearity="relu")).__name__
+        'LinearIn'
     """
     _check_options(factory, options)
     equal = getattr(_unwrapped(factory), "requires_equal_sizes", False)
@@ -39,7 +43,13 @@ def build_cell(factory: CellFactory, input_size: int, hidden_size: int, /, **opt
 
 
 def with_options(factory: CellFactory, options: Mapping[str, Any]) -> CellFactory:
-    """`factory`, its options given, so that they cannot be taken for those of the layer around it."""
+    """`factory`, its options given, so that they cannot be taken for those of the layer around it.
+
+    Example:
+        >>> lstm = with_options(unspool.cells.LSTMCell, {"peephole": True})
+        >>> unspool.Recurrent([lstm, unspool.cells.GRUCell], 3, 4)(torch.randn(2, 5, 3))[0].shape
+        torch.Size([2, 5, 4])
+    """
     return lambda input_size, hidden_size: build_cell(factory, input_size, hidden_size, **options)
 
 

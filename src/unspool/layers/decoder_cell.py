@@ -30,6 +30,10 @@ class Conditioning:
       `input_feeding` hands the output features of a step to the next one (Luong et al. 2015, section 3.3).
 
     `start="bridge"` maps the encoder vector to the first state; `"zeros"` is the empty h0 of the theory.
+
+    Example:
+        >>> Conditioning("attention", score="general", place="after", input_feeding=True).start
+        'bridge'
     """
 
     kind: str = "attention"
@@ -83,6 +87,16 @@ class DecoderCell(Cell):
         features_size: width of the output.
         recurrent_dropout: checks that the cell takes a mask if this is above 0.
         residual: add to a layer's output what it read of the layer below (after dropout), where widths agree.
+
+    Example:
+        >>> decoder = DecoderCell(
+        ...     unspool.cells.GRUCell, 3, 4, layers=2, conditioning=Conditioning("every-step"),
+        ...     vector_size=6, memory_size=5, features_size=7,
+        ... )
+        >>> context = {"vector": torch.randn(2, 6), "between": None, "recurrent": None}
+        >>> features, state = unspool.unfold(decoder, torch.randn(2, 9, 3), context=context)
+        >>> features.shape, len(state["layers"])
+        (torch.Size([2, 9, 7]), 2)
     """
 
     def __init__(

@@ -19,7 +19,12 @@ from unspool.unfold import unfold
 
 @dataclass(frozen=True)
 class EncoderDecoderConfig:
-    """Sizes and choices of an `EncoderDecoder`; plain values only, so that it can be stored as JSON."""
+    """Sizes and choices of an `EncoderDecoder`; plain values only, so that it can be stored as JSON.
+
+    Example:
+        >>> EncoderDecoderConfig(20, 30, hidden=64, conditioning="every-step", cell_options={"chrono": 50}).layers
+        1
+    """
 
     source_size: int
     target_size: int

@@ -23,7 +23,19 @@ def load(run: Path | str | Sequence[Path | str], *, cells: Sequence[type[Cell]] 
             message prints the line to type.
 
     Example:
-        `m = unspool.load("runs/dates"); m.translate(["3. Mai 2021"])`
+        >>> import tempfile
+        >>> from unspool.data.corpus import ListCorpus
+        >>> from unspool.tasks.translate import TranslateSettings, train
+        >>> from unspool.tasks.translate.train import TranslateData
+        >>> from unspool.train import TrainSettings
+        >>> pairs = ListCorpus([("ab", "ba"), ("a", "a")])
+        >>> sizes = TranslateSettings(tokenizer="chars", hidden=8, embedding=8)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     data, run = TranslateData(pairs, pairs), Path(folder, "run")
+        ...     _ = train(unspool.cells.GRUCell, data, sizes, TrainSettings(max_steps=1), run)
+        ...     m = unspool.load(run)
+        >>> len(m.translate(["ab", "b"])), m.encode(["ab"]).shape
+        (2, torch.Size([1, 16]))
     """
     paths = [run] if isinstance(run, (str, Path)) else list(run)
     runs = [Run.open(path) for path in paths]
