@@ -55,16 +55,28 @@ def test_a_newer_format_is_refused(written: Path) -> None:
         read_checkpoint(written)
 
 
+@pytest.mark.parametrize(
+    "state", ['{"format": 1}', '{"format": 1, "files": [1]}', '{"format": 1, "files": {"model.safetensors": 3}}']
+)
+def test_a_state_without_its_files_is_named(state: str, written: Path) -> None:
+    (written / "state.json").write_text(state)
+    with pytest.raises(RunError, match=r"state\.json is damaged.*--force"):
+        read_checkpoint(written)
+
+
 def test_prune_keeps_what_is_needed_and_what_is_not_ours(written: Path) -> None:
     folder = written.parent
     old = write_checkpoint(folder, 3, TENSORS, {})
     for step in (3, 12):
         best_path(folder, step).write_bytes(b"")
     (folder / ".tmp-step-00000013").mkdir()
-    (folder / "notes").write_text("mine")
+    for name in ("notes", "best-thesis.pt"):
+        (folder / name).write_text("mine")
     assert latest_checkpoint(folder) == written != old
     prune(folder, written, [12])
-    assert {path.name for path in folder.iterdir()} == {written.name, best_path(folder, 12).name, "notes"}
+    assert {path.name for path in folder.iterdir()} == {
+        written.name, best_path(folder, 12).name, "notes", "best-thesis.pt",
+    }  # fmt: skip
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(0, 3), st.integers(0, 3))

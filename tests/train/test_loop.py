@@ -82,6 +82,29 @@ def test_best_is_by_monitor_and_mode(toy: Any, run: Run) -> None:
     assert run.metrics()[5]["score"] is None and "NaN" not in run.metrics_path.read_text()
 
 
+@pytest.mark.parametrize("monitor", [None, "exact_match", "loss"])
+def test_the_kept_weights_are_those_that_reached_until(monitor: str | None, toy: Any, run: Run) -> None:
+    """The least loss and the goal come apart: it is the weights kept that must satisfy it, or the training goes on."""
+    values = iter([(1.0, 0.5), (1.1, 0.995), (0.9, 0.6), (0.8, 0.99)])
+    job = toy.ToyJob()
+    job.validate = lambda model: dict(zip(("loss", "exact_match"), next(values), strict=True))
+    summary = fit(job, TrainSettings(epochs=4, until="exact_match>=0.99", monitor=monitor), run)
+    assert summary.reason == "reached exact_match>=0.99"
+    assert summary.best_step == summary.steps == (24 if monitor == "loss" else 12)
+    best = run.checkpoints_path / f"best-{summary.steps:08d}.safetensors"
+    assert run.weights_path.read_bytes() == best.read_bytes()
+
+
+def test_an_average_that_misses_until_is_not_kept(toy: Any, run: Run) -> None:
+    values = iter([(1.0, 0.5), (0.9, 0.99), (0.8, 0.9)])
+    job = toy.ToyJob()
+    job.validate = lambda model: dict(zip(("loss", "exact_match"), next(values), strict=True))
+    choices = {"until": "exact_match>=0.99", "monitor": "loss", "keep_best": 2, "average": True}
+    summary = fit(job, TrainSettings(epochs=9, **choices), run)
+    assert summary.best == {"loss": 0.9, "exact_match": 0.99} and run.metrics()[-1]["kept"] is False
+    assert run.weights_path.read_bytes() == (run.checkpoints_path / "best-00000012.safetensors").read_bytes()
+
+
 def test_weights_exist_even_if_no_validation_was_finite(toy: Any, run: Run) -> None:
     job = toy.ToyJob()
     job.validate = lambda model: {"loss": math.nan}
@@ -181,6 +204,19 @@ def test_fp16_lowers_its_scale_and_then_follows_fp32(toy: Any, run: Run) -> None
     checkpoint = latest_checkpoint(other.checkpoints_path)
     assert checkpoint is not None
     assert 1 <= read_checkpoint(checkpoint)[0]["precision"]["scale"] < 65536
+
+
+def test_fp16_gives_up_when_no_scale_can_help(toy: Any, run: Run) -> None:
+    """A gradient that is NaN at any scale: skipped while the scale falls from 65,536 to 1, then an error."""
+    job = toy.ToyJob()
+
+    def spoil(loss: Tensor) -> Tensor:
+        loss.register_hook(lambda gradient: gradient * math.nan)
+        return loss * 1.0
+
+    job.hooks = dict.fromkeys(range(1, 19), spoil)
+    with pytest.raises(TrainingError, match="step 17: .*gradient norm nan"):
+        fit(job, TrainSettings(epochs=3, precision="fp16"), run)
 
 
 def test_tensorboard(toy: Any, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import threading
 import time
+import warnings
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +142,45 @@ def test_another_optimizer_is_refused(toy: Any, tmp_path: Path) -> None:
         fit(toy.ToyJob(), TrainSettings(epochs=2, optimizer="sgd"), run, resume=True)
 
 
+def test_another_metric_to_choose_by_is_refused(toy: Any, lines: Any, tmp_path: Path) -> None:
+    """The kept weights are the best by the former one; `until` may still ask for any."""
+    run = straight(toy, tmp_path / "run", {"epochs": 1})
+    others: list[dict[str, Any]] = [{"monitor": "exact_match"}, {"until": "exact_match>=0"}, {"mode": "max"}]
+    for other in others:
+        with pytest.raises(RunError, match=r"best loss \(min\).*set monitor to 'loss' and mode to 'min'"):
+            fit(toy.ToyJob(), TrainSettings(epochs=2, **other), run, resume=True)
+    settings = TrainSettings(epochs=2, monitor="loss", until="exact_match>=0")
+    assert fit(toy.ToyJob(), settings, run, resume=True).reason == "reached exact_match>=0"
+
+
+def test_changed_settings_are_said_and_noted(toy: Any, tmp_path: Path) -> None:
+    first, second = ({"epochs": 1, "lr": 0.1}, {"epochs": 2, "lr": 0.1, "patience": 3})
+    run = Run.create(tmp_path / "run", {"training": asdict(TrainSettings(**first))})
+    fit(toy.ToyJob(), TrainSettings(**first), run)
+    with pytest.raises(RunError, match="optimizer"):
+        fit(toy.ToyJob(), TrainSettings(**second, optimizer="sgd"), Run.open(run.path), resume=True)
+    assert "changes" not in Run.open(run.path).config
+    with pytest.warns(UserWarning, match=r"after step 6 with other settings: epochs 1 → 2, patience null → 3$"):
+        fit(toy.ToyJob(), TrainSettings(**second), Run.open(run.path), resume=True)
+    again = Run.open(run.path)
+    assert again.config["changes"] == [{"after_step": 6, "epochs": [1, 2], "patience": [None, 3]}]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit(toy.ToyJob(), TrainSettings(**second), again, resume=True)
+    assert TrainSettings(**again.config["training"] | {"betas": (0.9, 0.999)}) == TrainSettings(**second)
+
+
+@pytest.mark.parametrize("missing", ["training", "optimizer", "schedule"])
+def test_a_state_that_lacks_something_is_named(missing: str, toy: Any, tmp_path: Path) -> None:
+    run = straight(toy, tmp_path / "run", {"epochs": 1})
+    path = run.checkpoints_path / "step-00000006" / "state.json"
+    state = json.loads(path.read_text())
+    del state[missing]
+    path.write_text(json.dumps(state))
+    with pytest.raises(RunError, match=rf"state\.json is damaged.*{missing}"):
+        fit(toy.ToyJob(), TrainSettings(epochs=2), run, resume=True)
+
+
 def test_another_model_is_refused(toy: Any, tmp_path: Path) -> None:
     run = straight(toy, tmp_path / "run", {"epochs": 1})
     with pytest.raises(Exception, match=r"\[17, 8\].*\[17, 5\]"):
@@ -160,7 +202,7 @@ def test_full_disk(toy: Any, start_toy: Any, lines: Any, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("option", ["monitor", "until"])
 def test_misspelt_metric_loses_nothing(option: str, toy: Any, lines: Any, tmp_path: Path) -> None:
-    wrong: dict[str, Any] = {"monitor": "exact"} if option == "monitor" else {"until": "exact>=1"}
+    wrong: dict[str, Any] = {"monitor": "exact", "mode": "max"} if option == "monitor" else {"until": "exact>=1"}
     run = Run.create(tmp_path / "run", {"task": "toy"})
     with pytest.raises(ConfigError, match="exact_match, loss"):
         fit(toy.ToyJob(), TrainSettings(epochs=2, **wrong), run)

@@ -51,6 +51,48 @@ def test_force_replaces_only_the_run(run: Run) -> None:
     assert {path.name for path in run.path.iterdir()} == {"notes.txt", "config.json", ".lock"}
 
 
+@pytest.mark.parametrize("force", [False, True])
+def test_files_that_may_be_anyones_are_never_replaced(force: bool, tmp_path: Path) -> None:
+    names = ("checkpoints/thesis.pt", "checkpoints/step-00000007/w", "model.safetensors", "source.tokenizer", "notes")
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("mine")
+    with pytest.raises(RunError, match="holds model.safetensors, checkpoints, source.tokenizer; move that away"):
+        Run.create(tmp_path, {}, files={"source.tokenizer": b"", "target.tokenizer": b""}, force=force)
+    assert {path for path in tmp_path.rglob("*") if path.is_file()} == {tmp_path / name for name in names}
+
+
+def test_force_leaves_what_others_put_among_the_checkpoints(run: Run) -> None:
+    ours = (
+        "checkpoints/step-00000007/state.json",
+        "checkpoints/best-00000007.safetensors",
+        "tensorboard/events.out.tfevents.1",
+    )
+    theirs = ("checkpoints/best-thesis.pt", "checkpoints/.tmp-notes", "tensorboard/notes")
+    for name in ours + theirs:
+        (run.path / name).parent.mkdir(parents=True, exist_ok=True)
+        (run.path / name).write_text("")
+    Run.create(run.path, {}, force=True)
+    kept = {str(path.relative_to(run.path)) for path in run.path.rglob("*") if path.is_file()}
+    assert kept == {*theirs, "config.json", ".lock"}
+
+
+def test_a_folder_with_a_config_has_the_files_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {"source.tokenizer": b"s", "target.tokenizer": b"t"}
+
+    def fail(path: Path, value: object) -> None:
+        assert {name: (path.parent / name).read_bytes() for name in files} == files
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("unspool.train.run.write_json", fail)
+        with pytest.raises(KeyboardInterrupt):
+            Run.create(tmp_path, {}, files=files)
+    # Nothing is left of the run that was never whole, so that its folder is not taken.
+    Run.create(tmp_path, {}, files=files)
+    assert {path.name for path in tmp_path.iterdir()} == {*files, "config.json", ".lock"}
+
+
 def test_force_spares_a_run_in_training(run: Run) -> None:
     with run.locked(), pytest.raises(RunError, match="another training"):
         Run.create(run.path, {}, force=True)
@@ -68,7 +110,7 @@ def test_resume_keeps_the_config(run: Run) -> None:
 def test_a_foreign_folder_is_never_replaced(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "other"}')
     for force in (False, True):
-        with pytest.raises(RunError, match="not written by unspool"):
+        with pytest.raises(RunError, match="is not a run .* holds config.json; move that away"):
             Run.create(tmp_path, {}, force=force)
     with pytest.raises(RunError, match="no format version"):
         Run.open(tmp_path)
@@ -140,3 +182,10 @@ def test_metrics_stop_at_a_torn_line(run: Run) -> None:
     assert run.metrics() == []
     run.metrics_path.write_text(json.dumps({"step": 1}) + '\n{"ste')
     assert run.metrics() == [{"step": 1}]
+
+
+@pytest.mark.parametrize("line", ["[1]", "3", '{"step": "x"}', '{"kind": "train"}'])
+def test_a_line_that_is_no_metrics_is_named(line: str, run: Run) -> None:
+    run.metrics_path.write_text(f'{{"step": 1}}\n{line}\n')
+    with pytest.raises(RunError, match=r"metrics\.jsonl, line 2 .*delete the line"):
+        run.metrics()

@@ -32,11 +32,34 @@ from unspool.train.until import parse_until
         ({"epochs": None, "max_minutes": 3.0, "schedule": "cosine"}, "set epochs or max_steps"),
         ({"average": True}, "keep_best"),
         ({"until": "exact_match=1"}, "exact_match>=0.99"),
+        ({"monitor": "score"}, "set mode to min or max"),
+        ({"until": "score>=3", "mode": "min"}, "set it to 'max'"),
     ],
 )
 def test_refused(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         TrainSettings(**{"epochs": 1, **wrong})
+
+
+@pytest.mark.parametrize(
+    ("choices", "monitored", "direction"),
+    [
+        ({}, "loss", "min"),
+        ({"monitor": "perplexity"}, "perplexity", "min"),
+        ({"monitor": "exact_match"}, "exact_match", "max"),
+        ({"monitor": "bleu"}, "bleu", "max"),
+        ({"monitor": "score", "mode": "max"}, "score", "max"),
+        ({"monitor": "exact_match", "mode": "min"}, "exact_match", "min"),
+        ({"until": "score>=3"}, "score", "max"),
+        ({"until": "errors<3"}, "errors", "min"),
+        ({"until": "score>=3", "monitor": "loss"}, "loss", "min"),
+        ({"until": "score<=3", "monitor": "score"}, "score", "min"),
+    ],
+    ids=str,
+)
+def test_which_weights_are_best(choices: dict[str, Any], monitored: str, direction: str) -> None:
+    settings = TrainSettings(epochs=1, **choices)
+    assert (settings.monitored, settings.direction) == (monitored, direction)
 
 
 @given(st.sampled_from([">=", "<=", ">", "<"]), st.floats(-1e6, 1e6), st.floats(-1e6, 1e6))

@@ -12,6 +12,7 @@ A checkpoint is written into a temporary folder, every file and folder synced, t
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import zlib
@@ -29,6 +30,7 @@ from unspool.train.files import (
     remove,
     removed_on_error,
     sync_folder,
+    understood,
     write_bytes,
     write_json,
 )
@@ -36,6 +38,7 @@ from unspool.train.weights import read_tensors, to_bytes
 
 FORMAT = 1
 _STEP = re.compile(r"step-(\d{8,})")
+_OURS = re.compile(rf"({re.escape(TEMPORARY)})?(step-\d{{8,}}|best-\d{{8,}}\.safetensors)")
 _WHAT = "it completes a checkpoint"
 
 
@@ -78,9 +81,10 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, Ten
             f"{path / 'state.json'} has format {state.get('format')!r}, but this unspool reads checkpoints of format "
             f"{FORMAT}; resume with the version of unspool that wrote it"
         )
-    return state, {
-        name.removesuffix(".safetensors"): _read_group(path / name, sums) for name, sums in state["files"].items()
-    }
+    with understood(path / "state.json"):
+        return state, {
+            name.removesuffix(".safetensors"): _read_group(path / name, sums) for name, sums in state["files"].items()
+        }
 
 
 def _read_group(path: Path, sums: Mapping[str, int]) -> dict[str, Tensor]:
@@ -103,10 +107,22 @@ def best_path(folder: Path, step: int) -> Path:
 def prune(folder: Path, last: Path, best_steps: Iterable[int]) -> None:
     """Delete all but the checkpoint `last`, the kept best weights, and foreign files."""
     keep = {last.name, *(best_path(folder, step).name for step in best_steps)}
-    for path in folder.iterdir():
-        ours = path.name.startswith((TEMPORARY, "best-")) or _STEP.fullmatch(path.name)
-        if ours and path.name not in keep:
+    for path in _ours(folder):
+        if path.name not in keep:
             remove(path)
+
+
+def clear(folder: Path) -> None:
+    """Delete all checkpoints and kept weights, and the folder unless it also holds foreign files."""
+    if folder.is_dir():
+        for path in _ours(folder):
+            remove(path)
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+
+def _ours(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if _OURS.fullmatch(path.name)]
 
 
 def _steps(folder: Path) -> dict[int, Path]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from unspool.errors import RunError
+from unspool.errors import RunError, UnspoolError
 
 TEMPORARY = ".tmp-"
 """Prefix of the names of unfinished files and folders; whoever holds the run's lock may delete them."""
@@ -51,6 +51,20 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise RunError(f"{path} holds a JSON {type(value).__name__}, not an object: {what}; restore it from a copy")
     return value
+
+
+@contextlib.contextmanager
+def understood(path: Path) -> Iterator[None]:
+    """Turn what the body raises over a foreign or damaged `path` into a `RunError` that names it."""
+    try:
+        yield
+    except UnspoolError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RunError(
+            f"{path} is damaged or foreign ({type(error).__name__}: {error}); restore it from a copy, or start again "
+            "with --force"
+        ) from error
 
 
 def sync_folder(folder: Path) -> None:

@@ -9,6 +9,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from unspool.errors import UnspoolError
+from unspool.train.placement import is_main
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -46,8 +47,9 @@ class Interrupts:
         if self.requested:
             self._restore()
             raise KeyboardInterrupt
-        # os.write, since a handler may run in the middle of a print.
-        os.write(2, b"\nstopping after this step and writing a checkpoint; once more stops at once\n")
+        if is_main():
+            # os.write, since a handler may run in the middle of a print.
+            os.write(2, b"\nstopping after this step and writing a checkpoint; once more stops at once\n")
         self.requested = True
 
     def _restore(self) -> None:

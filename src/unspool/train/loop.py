@@ -17,7 +17,7 @@ from unspool.errors import ConfigError, RunError, TrainingError
 from unspool.train import random_state
 from unspool.train.average import mean_weights
 from unspool.train.checkpoint import best_path, latest_checkpoint, prune, read_checkpoint, write_checkpoint
-from unspool.train.files import write_bytes
+from unspool.train.files import understood, write_bytes
 from unspool.train.interrupt import Interrupted, Interrupts
 from unspool.train.job import Job
 from unspool.train.learner import Learner
@@ -25,10 +25,11 @@ from unspool.train.meter import Meter
 from unspool.train.metrics import MetricsLog
 from unspool.train.placement import Placement
 from unspool.train.progress import Progress
+from unspool.train.resume import note_changes
 from unspool.train.run import Run
 from unspool.train.settings import TrainSettings
 from unspool.train.state import TrainState, Window
-from unspool.train.until import parse_until, pick
+from unspool.train.until import pick
 from unspool.train.weights import load_weights, read_tensors, to_bytes, weights_of
 
 
@@ -69,7 +70,7 @@ class Training:
         self.job, self.settings, self.run, self.place, self.interrupts = job, settings, run, place, interrupts
         self.total = total_steps(job, settings, place.world)
         self.learner = Learner(job.model, settings, place, self.total)
-        self.meter = Meter(scaled=self.learner.precision.scaler is not None)
+        self.meter = Meter(self.learner.precision)
         self.state = TrainState()
         self.saved_step = -1
         self.folder = run.checkpoints_path
@@ -86,6 +87,7 @@ class Training:
         if checkpoint is not None:
             self._restore(checkpoint)
         if self.place.main:
+            note_changes(self.run, self.settings, self.state.step)
             self.log = MetricsLog(self.run, after=self.state.step, tensorboard=self.settings.tensorboard)
         self.learner.model.train()
         self.saved_at = self.logged_at = time.monotonic()
@@ -95,14 +97,26 @@ class Training:
 
     def _restore(self, checkpoint: Path) -> None:
         saved, tensors = read_checkpoint(checkpoint)
-        self.learner.restore(saved, tensors, checkpoint)
-        self.state = TrainState.from_json(saved["training"])
-        self.saved_step = self.state.step
-        own = f"{self.place.rank}."
-        # A process that the earlier training did not have keeps the seed that it was given.
-        mine = {name.removeprefix(own): t for name, t in tensors["random"].items() if name.startswith(own)}
-        if mine:
-            random_state.restore(mine, self.place.device)
+        with understood(checkpoint / "state.json"):
+            self.state = TrainState.from_json(saved["training"])
+            self._check_monitored(saved.get("monitored"))
+            self.learner.restore(saved, tensors, checkpoint)
+            self.saved_step = self.state.step
+            own = f"{self.place.rank}."
+            # A process that the earlier training did not have keeps the seed that it was given.
+            mine = {name.removeprefix(own): t for name, t in tensors["random"].items() if name.startswith(own)}
+            if mine:
+                random_state.restore(mine, self.place.device)
+
+    def _check_monitored(self, former: list[str] | None) -> None:
+        """The kept weights were chosen by one metric; by another one, others might have been kept."""
+        now = [self.settings.monitored, self.settings.direction]
+        if self.state.best and former is not None and former != now:
+            raise RunError(
+                f"{self.run.path} keeps the weights with the best {former[0]} ({former[1]}), so it cannot be resumed "
+                f"to choose by {now[0]} ({now[1]}); set monitor to {former[0]!r} and mode to {former[1]!r}, or start "
+                "a new run"
+            )
 
     # Phase 2: steps.
 
@@ -216,7 +230,7 @@ class Training:
             line = {**state.metrics, "epoch": self._epochs(), "seconds": self._seconds()}
             self.log.write("validation", state.step, line)
         self._check_names()
-        new_best = state.rank(self.settings, state.metrics[self.settings.monitor])
+        new_best = state.rank(self.settings, state.metrics[self.settings.monitored])
         self.learner.schedule.validated(new_best)
         if self.place.main and any(best.step == state.step for best in state.best):
             self._keep_weights(new_best)
@@ -229,9 +243,9 @@ class Training:
         """A misspelt metric name is known only now: save the steps so far, then say so."""
         metrics = self.state.metrics
         try:
-            pick(metrics, self.settings.monitor, "monitor")
-            if self.settings.until is not None:
-                pick(metrics, parse_until(self.settings.until).metric, "until")
+            if self.settings.goal is not None:
+                pick(metrics, self.settings.goal.metric, "until")
+            pick(metrics, self.settings.monitored, "monitor")
         except ConfigError as error:
             self._save()
             raise ConfigError(f"{error} and go on with --resume: the steps so far are kept") from None
@@ -251,7 +265,10 @@ class Training:
         if self.log is not None:
             self.log.sync()
             state.seconds = self._seconds()
-            numbers = self.learner.numbers() | {"training": state.to_json()}
+            numbers = self.learner.numbers() | {
+                "monitored": [self.settings.monitored, self.settings.direction],
+                "training": state.to_json(),
+            }
             last = write_checkpoint(self.folder, state.step, self.learner.tensors() | {"random": random}, numbers)
             prune(self.folder, last, [best.step for best in state.best])
         self.place.wait()
@@ -262,6 +279,7 @@ class Training:
     def _finish(self, reason: str) -> Summary:
         """Average the best weights if asked, and leave the model with the run's weights."""
         state = self.state
+        self.progress.end(state)
         metrics = state.best[0].metrics if state.best else state.metrics
         step = state.best[0].step if state.best else state.step
         if self.place.main and not state.best:
@@ -273,15 +291,17 @@ class Training:
         return Summary(state.step, state.epoch, self._seconds(), metrics, step, reason)
 
     def _average_best(self) -> dict[str, float] | None:
-        """Write the mean of the best weights to model.safetensors if it is at least as good as the best of them;
-        then return its metrics."""
+        """Write the mean of the best weights to model.safetensors if it is at least as good as the best of them, and
+        has also reached `until` if that one has; then return its metrics."""
         paths = [best_path(self.folder, best.step) for best in self.state.best]
         kept = [read_tensors(path) for path in paths]
         mean = mean_weights(kept)
         load_weights(self.learner.model, mean, paths[0])
         metrics = self.learner.measure(self.job)
-        value, sign = metrics[self.settings.monitor], 1 if self.settings.mode == "min" else -1
+        value, sign = metrics[self.settings.monitored], 1 if self.settings.direction == "min" else -1
         better = math.isfinite(value) and sign * value <= sign * self.state.best[0].value
+        if self.settings.goal is not None and self.state.reached(self.settings):
+            better = better and self.settings.goal.reached(metrics)
         self.run.save_weights(mean if better else kept[0])
         if self.log is not None:
             line = {**metrics, "of": len(kept), "kept": better, "seconds": self._seconds()}

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from unspool.errors import TrainingError
+from unspool.train.precision import Precision
 from unspool.train.state import Window
 
 
@@ -25,9 +26,9 @@ class Meter:
     validates or saves: never later than the numbers could reach the disk.
     """
 
-    def __init__(self, *, scaled: bool) -> None:
+    def __init__(self, precision: Precision) -> None:
         self._waiting: list[_Step] = []
-        self._scaled = scaled
+        self._precision = precision
         self.loss = math.nan
         """Mean loss per token of the latest step read."""
 
@@ -39,11 +40,13 @@ class Meter:
         """Move all waiting steps into `window`.
 
         Raises `TrainingError` at the first loss or gradient norm that is not finite, saying that `kept` is untouched.
-        Under a loss scaler an infinite norm is a skipped step, not an error.
+        Under a loss scaler a norm that is not finite is a skipped step, and an error only once the scale has fallen so
+        far that it cannot be what keeps the gradient from being finite.
         """
+        skips = self._precision.skips
         for entry in self._waiting:
             loss, norm = float(entry.loss), float(entry.norm)
-            if not math.isfinite(loss) or not (math.isfinite(norm) or self._scaled):
+            if not math.isfinite(loss) or not (math.isfinite(norm) or skips):
                 raise TrainingError(_explain(entry.step, loss / max(entry.tokens, 1), norm, kept))
             window.loss += loss
             window.tokens += entry.tokens

@@ -18,6 +18,11 @@ def launched_in_parallel() -> bool:
     return int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
+def is_main() -> bool:
+    """Whether this process writes and speaks for all of them; known without asking the others."""
+    return not launched_in_parallel() or os.environ.get("RANK", "0") == "0"
+
+
 class Placement:
     """This process: `rank` of `world`, on `device`. Every method that communicates must be called by all."""
 

@@ -17,6 +17,9 @@ import torch
 
 from unspool.errors import ConfigError
 
+LEAST_SCALE = 1.0
+"""Loss scale below which skipping is given up: from the first, 65,536, that takes 17 skipped steps in a row."""
+
 
 class Precision:
     """How the forward pass computes on `device`. Weights and optimizer state stay in their own dtype.
@@ -55,6 +58,11 @@ class Precision:
         else:
             self.scaler.step(optimizer)
             self.scaler.update()
+
+    @property
+    def skips(self) -> bool:
+        """Whether a gradient that is not finite is skipped, since a lower scale may make the next one finite."""
+        return self.scaler is not None and self.scaler.get_scale() >= LEAST_SCALE
 
     def state_dict(self) -> dict[str, Any]:
         """The scaler's numbers, for a checkpoint."""

@@ -67,6 +67,11 @@ class Progress:
         mark = " (best)" if new_best else ""
         self._say(f"step {state.step:,}, epochs {state.epoch}: {shown}{mark} [{clock(state.seconds)}]")
 
+    def end(self, state: TrainState) -> None:
+        """The training is over: the bar is full, wherever its last drawing left it."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=state.step, total=state.step, left=clock(0))
+
     def close(self) -> None:
         """Leave the terminal as it was."""
         if self._bar is not None:

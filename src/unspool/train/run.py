@@ -17,16 +17,19 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
-from collections.abc import Callable, Iterator, Mapping
+import os
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from unspool.errors import RunError
-from unspool.train.files import explained, read_json, remove, write_bytes, write_json
-from unspool.train.placement import Placement, launched_in_parallel
+from unspool.train.checkpoint import clear
+from unspool.train.files import explained, read_json, remove, removed_on_error, write_bytes, write_json
+from unspool.train.placement import Placement, is_main, launched_in_parallel
 from unspool.train.weights import load_weights, read_tensors, to_bytes, weights_of
 
 FORMAT = 1
@@ -34,6 +37,7 @@ UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 """`UPGRADES[v]` turns a config of format v into one of format v + 1."""
 
 _OURS = ("model.safetensors", "metrics.jsonl", "checkpoints", "tensorboard", "config.json")
+_BOARD_FILES = "events.out.tfevents.*"
 
 
 class Run:
@@ -53,39 +57,55 @@ class Run:
         return cls(path, upgrade(config, path / "config.json"))
 
     @staticmethod
-    def check(path: str | Path, *, resume: bool = False, force: bool = False) -> None:
-        """Raise `RunError` if `create` would refuse, and touch nothing.
+    def check(path: str | Path, *, files: Collection[str] = (), resume: bool = False, force: bool = False) -> None:
+        """Raise `RunError` if `create` would refuse, and touch nothing. `files` are the names of the task's own files.
 
         Call it first, then validate the inputs of the new run, then call `create`: so `force` never costs a former
-        run when the new one cannot start.
+        run when the new one cannot start. Under torchrun only the main process looks: the others could already see
+        what it has made since.
         """
+        if not is_main():
+            return
         path = Path(path)
         if resume and force:
             raise RunError("resume goes on with the run that is there and force replaces it; give one of them")
         if path.exists() and not path.is_dir():
             raise RunError(f"{path} is a file; --out names the folder to write the run to")
-        config = path / "config.json"
         if resume:
             Run.open(path)
-        elif config.exists() and "format" not in read_json(config, "it would be replaced"):
-            raise RunError(f"{config} was not written by unspool; choose another folder for --out")
-        elif config.exists() and not force:
+            return
+        taken = [name for name in (*_OURS, *files) if os.path.lexists(path / name)]
+        if taken and not _written_by_us(path / "config.json"):
+            raise RunError(
+                f"{path} is not a run (it has no whole config.json of unspool's), yet it holds {', '.join(taken)}; "
+                "move that away, or choose another --out"
+            )
+        if taken and not force:
             raise RunError(
                 f"{path} already holds a run; go on with it by --resume, replace it by --force, or choose another --out"
             )
 
     @classmethod
-    def create(cls, path: str | Path, config: Mapping[str, Any], *, resume: bool = False, force: bool = False) -> Run:
+    def create(
+        cls,
+        path: str | Path,
+        config: Mapping[str, Any],
+        *,
+        files: Mapping[str, bytes] = MappingProxyType({}),
+        resume: bool = False,
+        force: bool = False,
+    ) -> Run:
         """Make the folder with its config, replacing a former run under `force`; or open it under `resume`.
 
-        Under torchrun the main process makes it and the others open it.
+        `files`, the task's own by name, are there before the config is: a folder with a config is a whole run. Under
+        torchrun the main process makes all of it and the others open it.
         """
         path = Path(path)
         place = Placement() if launched_in_parallel() else None
         if place is None or place.main:
-            cls.check(path, resume=resume, force=force)
+            cls.check(path, files=files, resume=resume, force=force)
             if not resume:
-                _make(path, {**config, "format": FORMAT})
+                _make(path, {**config, "format": FORMAT}, files, force=force)
         if place is not None:
             place.wait()
         return cls.open(path)
@@ -118,16 +138,27 @@ class Run:
         load_weights(model, read_tensors(self.weights_path), self.weights_path)
 
     def metrics(self) -> list[dict[str, Any]]:
-        """The lines of metrics.jsonl, up to the first that a kill tore."""
+        """The lines of metrics.jsonl, up to the first that a kill tore; `RunError` for one that is no metrics."""
         if not self.metrics_path.exists():
             return []
         lines: list[dict[str, Any]] = []
-        for line in self.metrics_path.read_bytes().splitlines(keepends=True):
+        for number, text in enumerate(self.metrics_path.read_bytes().splitlines(keepends=True), 1):
             try:
-                lines.append(json.loads(line))
+                line = json.loads(text)
             except ValueError:
                 break
+            if not isinstance(line, dict) or not isinstance(line.get("step"), int):
+                raise RunError(
+                    f"{self.metrics_path}, line {number} is not an object with a whole number as its step; "
+                    "delete the line, or restore the file from a copy"
+                )
+            lines.append(line)
         return lines
+
+    def change(self, **values: Any) -> None:
+        """Replace values of the config, here and in config.json; the caller holds the lock."""
+        self.config = {**self.config, **values}
+        write_json(self.path / "config.json", self.config)
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -156,13 +187,36 @@ def upgrade(
     return config
 
 
-def _make(path: Path, config: dict[str, Any]) -> None:
+def _written_by_us(config: Path) -> bool:
+    try:
+        return isinstance(read_json(config, "").get("format"), int)
+    except RunError:
+        return False
+
+
+def _make(path: Path, config: dict[str, Any], files: Mapping[str, bytes], *, force: bool) -> None:
     with explained(path):
         path.mkdir(parents=True, exist_ok=True)
-    with _lock(path):
-        for name in _OURS:
-            remove(path / name)
+    with _lock(path), contextlib.ExitStack() as unfinished:
+        # Once more, now that no other training can make a run here.
+        Run.check(path, files=files, force=force)
+        _remove_run(path)
+        for name, data in files.items():
+            unfinished.enter_context(removed_on_error(path / name))
+            write_bytes(path / name, data)
         write_json(path / "config.json", config)
+
+
+def _remove_run(path: Path) -> None:
+    """Delete the former run, but nothing that others put into its folders; config.json last, which marks it as ours."""
+    clear(path / "checkpoints")
+    board = path / "tensorboard"
+    for file in board.glob(_BOARD_FILES):
+        remove(file)
+    with contextlib.suppress(OSError):
+        board.rmdir()
+    for name in ("model.safetensors", "metrics.jsonl", "config.json"):
+        remove(path / name)
 
 
 @contextlib.contextmanager

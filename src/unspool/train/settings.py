@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from unspool.errors import ConfigError
-from unspool.train.until import parse_until
+from unspool.train.until import Until, parse_until
 
 OPTIMIZERS = ("adam", "adamw", "sgd")
 SCHEDULES = ("constant", "linear", "cosine", "inverse-sqrt", "plateau")
 PRECISIONS = ("fp32", "bf16", "fp16")
 MODES = ("min", "max")
+BETTER = {"loss": "min", "perplexity": "min", "exact_match": "max", "accuracy": "max", "bleu": "max", "chrf": "max"}
+"""Whether the least or the greatest value is best, of the metrics for which that is known."""
 
 
 @dataclass(frozen=True)
@@ -27,16 +29,26 @@ class TrainSettings:
     after `plateau_patience` validations in a row without a new best.
 
     End: the first of `epochs`, `max_steps`, `max_minutes` (of training, summed over resumes; at least one of the
-    three must be set), `patience` (validations in a row without a new best) and `until` (`"exact_match>=0.99"`).
+    three must be set), `patience` (validations in a row without a new best) and `until` (`"exact_match>=0.99"`: the
+    best weights, which are those kept, satisfy it).
 
     Validation: every `validate_every` steps (0: at the end of each epoch). `monitor` names the metric that decides
-    which weights are best, `mode` whether its least or greatest value is.
+    which weights are best (None: that of `until`, or else the loss), `mode` whether its least or greatest value is
+    (None: as `until` asks, or as is known of the metric); `monitored` and `direction` are what follows.
 
-    Weights: the `keep_best` best are kept; `average` ends with their mean if it is at least as good as the best;
-    `ema` (a decay such as 0.999) validates and saves an exponential moving average of the weights.
+    Weights: the `keep_best` best are kept; `average` ends with their mean if it is at least as good as the best and
+    satisfies `until` where that does; `ema` (a decay such as 0.999) validates and saves an exponential moving average
+    of the weights.
 
     Also `precision` (fp32, or bf16 and fp16 autocast where the device has them), `seed` (dropout and the like),
     `log_every` (steps between lines of metrics.jsonl), `checkpoint_minutes`, and `tensorboard`.
+
+    Example:
+        >>> TrainSettings(lr=3e-3, schedule="cosine", warmup=100, max_steps=1200).clip_norm
+        1.0
+
+    A run is resumed with the same `optimizer`, and with the same metric once weights were kept by it. Everything else
+    may change, and is then said and written into the run's config (`unspool.train.resume.note_changes`).
     """
 
     optimizer: Annotated[str, "adam, adamw or sgd"] = "adam"
@@ -56,8 +68,8 @@ class TrainSettings:
     patience: Annotated[int | None, "end after so many validations without a new best"] = None
     until: Annotated[str | None, "end when a metric is good enough, such as 'exact_match>=0.99'"] = None
     validate_every: Annotated[int, "steps between validations; 0: after each epoch"] = 0
-    monitor: Annotated[str, "metric that decides which weights are best"] = "loss"
-    mode: Annotated[str, "which value of it is best: min or max"] = "min"
+    monitor: Annotated[str | None, "metric that decides which weights are best; none: that of until, or loss"] = None
+    mode: Annotated[str | None, "which value of it is best: min or max; none: as until asks, or as is known"] = None
     keep_best: Annotated[int, "how many of the best weights to keep"] = 1
     average: Annotated[bool, "end with the mean of the kept weights if it is as good"] = False
     ema: Annotated[float | None, "decay of a moving average of the weights, such as 0.999"] = None
@@ -71,12 +83,44 @@ class TrainSettings:
         self._check_choices()
         self._check_numbers()
         self._check_end()
-        if self.until is not None:
-            parse_until(self.until)
+        self._check_direction()
         if self.average and self.keep_best < 2:
             raise ConfigError(
                 f"average=True needs at least two kept weights to average, but keep_best={self.keep_best}; "
                 "set keep_best to the number to average, for example 5"
+            )
+
+    @property
+    def goal(self) -> Until | None:
+        """`until`, read."""
+        return None if self.until is None else parse_until(self.until)
+
+    @property
+    def monitored(self) -> str:
+        """The metric that decides which weights are best."""
+        return self.monitor or (self.goal.metric if self.goal is not None else "loss")
+
+    @property
+    def direction(self) -> str:
+        """`min` or `max`: which value of the monitored metric is best."""
+        return self.mode or self._goal_direction() or BETTER[self.monitored]
+
+    def _goal_direction(self) -> str | None:
+        if self.goal is None or self.goal.metric != self.monitored:
+            return None
+        return "max" if self.goal.comparison in (">", ">=") else "min"
+
+    def _check_direction(self) -> None:
+        asked = self._goal_direction()
+        if self.mode is not None and asked not in (None, self.mode):
+            raise ConfigError(
+                f"mode={self.mode!r} keeps the weights that are farthest from until={self.until!r}; "
+                f"leave mode out, or set it to {asked!r}"
+            )
+        if self.mode is None and asked is None and self.monitored not in BETTER:
+            raise ConfigError(
+                f"monitor={self.monitored!r}: it is not known which of its values is best; set mode to min or max "
+                f"(known without it: {', '.join(BETTER)})"
             )
 
     def _check_choices(self) -> None:
@@ -84,10 +128,12 @@ class TrainSettings:
             ("optimizer", OPTIMIZERS),
             ("schedule", SCHEDULES),
             ("precision", PRECISIONS),
-            ("mode", MODES),
+            ("mode", (None, *MODES)),
         ):
             if getattr(self, name) not in choices:
-                raise ConfigError(f"{name}={getattr(self, name)!r} is unknown; choose one of {', '.join(choices)}")
+                raise ConfigError(
+                    f"{name}={getattr(self, name)!r} is unknown; choose one of {', '.join(filter(None, choices))}"
+                )
 
     def _check_numbers(self) -> None:
         _between("lr", self.lr, 0, math.inf, open_low=True)

@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from unspool.train.settings import TrainSettings
-from unspool.train.until import parse_until
 
 
 @dataclass
@@ -63,7 +62,7 @@ class TrainState:
         self.stale += 1
         if not math.isfinite(value):
             return False
-        sign = 1 if settings.mode == "min" else -1
+        sign = 1 if settings.direction == "min" else -1
         new_best = not self.best or sign * value < sign * self.best[0].value
         self.best.append(Best(self.step, value, dict(self.metrics)))
         self.best.sort(key=lambda b: (sign * b.value, b.step))
@@ -72,12 +71,16 @@ class TrainState:
             self.stale = 0
         return new_best
 
+    def reached(self, settings: TrainSettings) -> bool:
+        """Whether the best weights, which are those that the run keeps, satisfy `until`."""
+        return settings.goal is not None and bool(self.best) and settings.goal.reached(self.best[0].metrics)
+
     def end_reason(self, settings: TrainSettings) -> str | None:
         """Why the training ends here, or None."""
-        if settings.until is not None and self.metrics and parse_until(settings.until).reached(self.metrics):
+        if self.reached(settings):
             return f"reached {settings.until}"
         if settings.patience is not None and self.stale >= settings.patience:
-            return f"no better {settings.monitor} in {self.stale} validations"
+            return f"no better {settings.monitored} in {self.stale} validations"
         if settings.max_steps is not None and self.step >= settings.max_steps:
             return f"max_steps={settings.max_steps}"
         if settings.epochs is not None and self.epoch >= settings.epochs:
