@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from unspool.cli import spread
+from unspool.cli import default_training, spread
 from unspool.options import key_values
+from unspool.tasks.translate import dates
+from unspool.train import TrainSettings
 
 SIZES = ["--tokenizer", "chars", "--hidden", "8", "--embedding", "8", "--max-tokens", "200"]
 
@@ -95,6 +99,7 @@ def test_json_lines_name_their_keys(tmp_path: Path) -> None:
     [
         (["train", "translate"], 2, "--out"),
         (["paint"], 2, "paint"),
+        (["train", "translate", "--out", "x", "--examples", "0"], 2, "--examples"),
         (["translate", "nowhere", "abc"], 1, "nowhere is not a run"),
         (["train", "translate", "--train", "no.tsv", "--valid", "no.tsv", "--out", "x"], 1, "no file no.tsv"),
         (["train", "translate", "--out", "x", "--cell", "no.py:Mine"], 1, "no file 'no.py'"),
@@ -114,6 +119,67 @@ def test_wrong_use_says_what_is_wrong(arguments: list[str], status: int, message
 def test_a_taken_folder_is_refused_at_once(run: Path, words: list[Path]) -> None:
     done = unspool("train", "translate", "--train", *words, "--valid", *words, "--out", run, "--max-steps", 3, *SIZES)
     assert done.returncode == 1 and b"--resume" in done.stderr and b"--force" in done.stderr
+
+
+def test_files_of_others_are_not_replaced(words: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "thesis.pt").write_text("mine")
+    done = unspool("train", "translate", "--train", *words, "--valid", *words, "--out", tmp_path, "--force", *SIZES)
+    assert done.returncode == 1 and b"holds checkpoints; move that away" in done.stderr
+    assert (tmp_path / "checkpoints" / "thesis.pt").read_text() == "mine"
+
+
+def test_two_processes_make_one_run(words: list[Path], tmp_path: Path) -> None:
+    """Under torchrun one process writes and speaks: one JSON line, one run that loads and goes on."""
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "unspool"]
+    choices = ["train", "translate", "--train", *words, "--valid", *words, "--out", tmp_path / "run", *SIZES]
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    for more in (["--max-steps", "2"], ["--max-steps", "4", "--resume"]):
+        command = [sys.executable, *launcher, *map(str, choices), *more]
+        done = subprocess.run(command, capture_output=True, env=env, check=False, timeout=200)
+        assert done.returncode == 0, done.stderr.decode()
+        (line,) = done.stdout.splitlines()
+        assert json.loads(line)["steps"] == int(more[1])
+        assert done.stderr.count(b"trained gru for") == 1
+        assert done.stderr.count(b"with other settings") == ("--resume" in more)
+    assert unspool("translate", tmp_path / "run", "abc").returncode == 0
+
+
+@pytest.mark.parametrize("origin", [None, 3, {"job": "dates"}])
+def test_a_run_that_does_not_say_what_it_was_trained_on(origin: object, run: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(run, tmp_path / "copy"))
+    config = json.loads((copy / "config.json").read_text())
+    del config["origin"]
+    (copy / "config.json").write_text(json.dumps(config if origin is None else config | {"origin": origin}))
+    done = unspool("evaluate", copy)
+    assert done.returncode == 1 and done.stdout == b""
+    assert b"config.json does not say" in done.stderr and b"--test" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "ends"),
+    [
+        ({}, {"max_steps": dates.TRAINING_PRESET["max_steps"]}),
+        ({"epochs": 50}, {"epochs": 50}),
+        ({"max_steps": 7}, {"max_steps": 7}),
+        ({"epochs": 50, "max_steps": 7}, {"epochs": 50, "max_steps": 7}),
+        ({"max_minutes": 3.0}, {"max_steps": dates.TRAINING_PRESET["max_steps"], "max_minutes": 3.0}),
+        ({"max_minutes": 3.0, "schedule": "constant"}, {"max_minutes": 3.0}),
+        ({"max_steps": None, "epochs": 2}, {"epochs": 2}),
+    ],
+    ids=str,
+)
+def test_the_users_end_stands_in_for_the_default_jobs(given: dict[str, Any], ends: dict[str, Any]) -> None:
+    settings = TrainSettings(**{**default_training(given), **given})
+    assert {name: getattr(settings, name) for name in ends} == ends
+    assert [settings.epochs, settings.max_steps, settings.max_minutes].count(None) == 3 - len(ends)
+
+
+def test_the_users_goal_stands_in_for_the_default_jobs() -> None:
+    assert TrainSettings(**default_training({})).monitored == "exact_match"
+    given = {"until": "loss<=0.1"}
+    settings = TrainSettings(**{**default_training(given), **given})
+    assert (settings.monitored, settings.direction) == ("loss", "min")
 
 
 def test_ctrl_c_leaves_a_checkpoint_to_resume_from(words: list[Path], tmp_path: Path) -> None:

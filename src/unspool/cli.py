@@ -17,10 +17,11 @@ from rich.table import Table
 
 from unspool.cells import Cell, cell_name, load_cell
 from unspool.data.corpus import JSON_KEYS
-from unspool.errors import ConfigError, DataError, UnspoolError
+from unspool.errors import ConfigError, DataError, RunError, UnspoolError
 from unspool.options import key_values, with_options
 from unspool.tasks.translate import DecodeOptions, TranslateSettings, Translator, dates
-from unspool.train import Interrupted, TrainSettings
+from unspool.train import Interrupted, Run, TrainSettings
+from unspool.train.placement import is_main
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 train_app = typer.Typer(no_args_is_help=True, help="Train a model of a task into a run folder.")
@@ -51,7 +52,7 @@ def train_translate(
     keys: KeysOption = JSON_KEYS,
     cell: CellOption = "gru",
     cell_option: Annotated[list[str] | None, typer.Option(help="name=value for the cell; may be repeated.")] = None,
-    examples: Annotated[int | None, typer.Option(help="Training examples of the default job.")] = None,
+    examples: Annotated[int | None, typer.Option(min=1, help="Training examples of the default job.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the run in --out.")] = False,
     given: dict[str, Any] = {},  # noqa: B006
@@ -60,7 +61,7 @@ def train_translate(
     from unspool.tasks.translate.train import TranslateData
     from unspool.tasks.translate.train import train as train_translator
 
-    _refuse_taken(out, resume=resume, force=force)
+    Run.check(out, resume=resume, force=force)  # before the data is read
     default_job = not train
     if default_job and valid:
         raise ConfigError("--valid was given without --train; name the training files too")
@@ -69,8 +70,8 @@ def train_translate(
     settings = _settings(
         TranslateSettings, given, dates.PRESET if default_job else {}, cell_options=key_values(cell_option or [])
     )
-    training = _settings(TrainSettings, given, dates.TRAINING_PRESET if default_job else _bounded(given))
-    count = examples or dates.EXAMPLES
+    training = _settings(TrainSettings, given, default_training(given) if default_job else _bounded(given))
+    count = dates.EXAMPLES if examples is None else examples
     origin = {"job": "dates", "examples": count, "seed": settings.seed} if default_job else _paths(train, valid)
     data = (
         TranslateData.dates(examples=count, seed=settings.seed)
@@ -79,15 +80,10 @@ def train_translate(
     )
     chosen = load_cell(cell)
     summary = train_translator(chosen, data, settings, training, out, resume=resume, force=force, origin=origin)
-    say(f"trained {cell_name(chosen)} for {summary.steps} steps in {summary.seconds:.0f} s; ended by {summary.reason}")
-    print(json.dumps({"run": str(out), **asdict(summary)}))
-
-
-def _refuse_taken(out: Path, *, resume: bool, force: bool) -> None:
-    """Say at once that a folder is taken, before the data is read."""
-    from unspool.train import Run
-
-    Run.check(out, resume=resume, force=force)
+    if is_main():
+        took = f"{summary.steps} steps in {summary.seconds:.0f} s"
+        say(f"trained {cell_name(chosen)} for {took}; ended by {summary.reason}")
+        print(json.dumps({"run": str(out), **asdict(summary)}))
 
 
 def _settings(cls: type[Any], given: dict[str, Any], preset: dict[str, Any], **more: Any) -> Any:
@@ -98,6 +94,32 @@ def _settings(cls: type[Any], given: dict[str, Any], preset: dict[str, Any], **m
 def _bounded(given: dict[str, Any]) -> dict[str, Any]:
     """A training needs an end; 20 epochs unless the user names another one."""
     return {} if given.keys() & {"epochs", "max_steps", "max_minutes"} else {"epochs": DEFAULT_EPOCHS}
+
+
+def default_training(given: dict[str, Any]) -> dict[str, Any]:
+    """The default job's choices but those that the user's stand in for: another end, another goal.
+
+    A rate that falls to 0 needs to know at which step, so max_minutes alone replaces max_steps only without one.
+    """
+    preset = dates.TRAINING_PRESET
+    named = {name for name, value in given.items() if value is not None}
+    falls = given.get("schedule", preset["schedule"]) in ("linear", "cosine")
+    replaced = {"max_steps"} if named & ({"epochs"} if falls else {"epochs", "max_minutes"}) else set()
+    replaced |= {"monitor"} if "until" in named else set()
+    return {name: value for name, value in preset.items() if name not in replaced}
+
+
+def _dates_seed(run: Run) -> int:
+    """With which the default job's data was drawn; refused for a run that was trained on other data."""
+    origin = run.config.get("origin")
+    if not isinstance(origin, dict) or (origin.get("job") == "dates" and not isinstance(origin.get("seed"), int)):
+        raise RunError(
+            f"{run.path / 'config.json'} does not say what the run was trained on (origin); "
+            "name the test files with --test, or restore the file from a copy"
+        )
+    if origin.get("job") != "dates":
+        raise ConfigError(f"{run.path} was trained on files; name the test files with --test")
+    return origin["seed"]
 
 
 def _paths(train: list[Path] | None, valid: list[Path] | None) -> dict[str, Any]:
@@ -121,10 +143,7 @@ def evaluate(
 
     translator, options = _translator(run, cell), DecodeOptions(**given)
     if not test:
-        origin = translator.runs[0].config["origin"]
-        if origin.get("job") != "dates":
-            raise ConfigError(f"{run[0]} was trained on files; name the test files with --test")
-        rows = evaluate_dates(translator, options, seed=origin["seed"])
+        rows = evaluate_dates(translator, options, seed=_dates_seed(translator.runs[0]))
         _show("Written dates into ISO 8601: exact match", rows)
         print(json.dumps({"parts": rows}))
         return
@@ -284,12 +303,15 @@ def spread(arguments: list[str]) -> list[str]:
 def main() -> None:
     """Run a command; exit status 0 done, 1 failed, 2 wrong use, 130 interrupted."""
     warnings.showwarning = lambda message, *_: say(f"warning: {message}")
+    if not is_main():
+        warnings.simplefilter("ignore")  # the main process says it for all
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `unspool translate … | head` ends in silence
     try:
         app(args=spread(sys.argv[1:]), prog_name="unspool")
     except Interrupted as stop:
-        say(str(stop))
+        if is_main():
+            say(str(stop))
         sys.exit(130)
     except UnspoolError as error:
         say(f"error: {error}")

@@ -147,6 +147,10 @@ def test_a_config_that_does_not_fit_names_both_shapes(copied: Callable[[], Path]
         (lambda config: config.update(format=99), "format 99"),
         (lambda config: config.pop("settings"), "config.json"),
         (lambda config: config["settings"].update(hiden=3), "hiden"),
+        (lambda config: config["settings"].update(hidden="8"), r"config\.json .*restore it"),
+        (lambda config: config["settings"].update(hidden=-8), r"config\.json .*restore it"),
+        (lambda config: config["settings"].update(cell_options={"x": 1}), r"config\.json .*'x'.*restore it"),
+        (lambda config: config["settings"].update(cell_options=3), r"config\.json .*restore it"),
         (lambda config: config.update(task="paint"), "paint"),
         (lambda config: config.update(longest_source="x"), "config.json"),
         (lambda config: config.pop("cell"), "config.json"),
@@ -178,7 +182,7 @@ def test_a_folder_that_holds_a_run_is_refused_and_kept(tmp_path: Path) -> None:
 def test_resuming_with_other_choices_is_refused(tmp_path: Path) -> None:
     small(tmp_path / "run")
     corpus = ListCorpus([("ab", "ba"), ("a", "a"), ("ba", "ab")])
-    with pytest.raises(RunError, match="hidden was 4, is 8"):
+    with pytest.raises(RunError, match="hidden 4 → 8"):
         train(
             LSTMCell,
             TranslateData(corpus, corpus),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -143,6 +144,10 @@ class Batches:
     def tokens(self) -> int:
         """Target symbols in an epoch, end symbols included."""
         return int(self._lengths[:, 1].sum()) - len(self._lengths)
+
+    def fingerprint(self) -> dict[str, int]:
+        """What tells these pairs from others: how many they are, and a checksum of their lengths in order."""
+        return {"pairs": len(self), "lengths_crc32": zlib.crc32(self._lengths.astype("<i4").tobytes())}
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The batches of an epoch from position `start` on."""

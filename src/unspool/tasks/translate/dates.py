@@ -31,7 +31,6 @@ TRAINING_PRESET: dict[str, Any] = {
     "max_steps": 1600,
     "validate_every": 200,
     "monitor": "exact_match",
-    "mode": "max",
     "ema": 0.99,
 }
 EXAMPLES = 200_000

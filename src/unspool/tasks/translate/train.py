@@ -16,14 +16,16 @@ from unspool.data.corpus import JSON_KEYS, ListCorpus, ParallelCorpus, open_para
 from unspool.data.covered import check_covered, warn_of_unknown
 from unspool.data.listed import ListedTokenizer
 from unspool.data.tokenizer import Tokenizer, load_tokenizer, tokenizer_bytes, train_tokenizer
-from unspool.errors import ConfigError, RunError
+from unspool.errors import ConfigError
 from unspool.layers.encoder_decoder import EncoderDecoder
 from unspool.tasks.translate.job import TranslateJob
 from unspool.tasks.translate.settings import TranslateSettings
 from unspool.train import Run, Summary, TrainSettings, fit
-from unspool.train.files import write_bytes
+from unspool.train.resume import check_same
 
 SOURCE, TARGET = "source.tokenizer", "target.tokenizer"
+SAME = ("task", "cell", "settings", "longest_source", "longest_target", "data")
+"""What a run is resumed with as it began."""
 SPARE = 10
 """Symbols by which an answer may be longer than the longest target of the training data."""
 
@@ -80,7 +82,7 @@ def train(
         DataError, ConfigError, RunError, TrainingError, Interrupted: see their messages.
     """
     out = Path(out)
-    Run.check(out, resume=resume, force=force)
+    Run.check(out, files=(SOURCE, TARGET), resume=resume, force=force)
     source, target = _stored_tokenizers(out) if resume else _learned_tokenizers(data.train, settings)
     if resume and _is_closed(target, settings):
         check_covered(target, data.train, "target")
@@ -96,16 +98,19 @@ def train(
         "training": asdict(training),
         "longest_source": longest[0],
         "longest_target": longest[1],
+        "data": {
+            f"{part}_{name}": value
+            for part, batches in (("train", train_batches), ("valid", valid_batches))
+            for name, value in batches.fingerprint().items()
+        },
         "origin": origin or {},
     }
     torch.manual_seed(settings.seed)
     model = EncoderDecoder(cell, settings.model_config(source.size, target.size))
     if resume:
-        _check_same(Run.open(out), config)
-    run = Run.create(out, config, resume=resume, force=force)
-    if not resume:
-        write_bytes(out / SOURCE, tokenizer_bytes(source))
-        write_bytes(out / TARGET, tokenizer_bytes(target))
+        check_same(Run.open(out), {name: config[name] for name in SAME})
+    files = {SOURCE: tokenizer_bytes(source), TARGET: tokenizer_bytes(target)}
+    run = Run.create(out, config, files=files, resume=resume, force=force)
     job = TranslateJob(model, train_batches, valid_batches, settings, longest[1] + SPARE)
     return fit(job, training, run, resume=resume)
 
@@ -133,23 +138,3 @@ def _stored_tokenizers(out: Path) -> tuple[Tokenizer, Tokenizer]:
 def _is_closed(tokenizer: Tokenizer, settings: TranslateSettings) -> bool:
     """Whether it was learned to know every symbol of the training text, so that an unknown one is other text."""
     return isinstance(tokenizer, ListedTokenizer) and settings.min_count == 1 and tokenizer.size < settings.vocabulary
-
-
-def _check_same(run: Run, config: dict[str, Any]) -> None:
-    """A run is resumed with the choices it began with: anything else would not be the same run."""
-    changed = [
-        f"{name} was {run.config[part].get(name)!r}, is {value!r}"
-        for part in ("settings",)
-        for name, value in config[part].items()
-        if run.config[part].get(name) != value
-    ]
-    changed += [
-        f"{name} was {run.config.get(name)!r}, is {config[name]!r}"
-        for name in ("task", "cell", "longest_source", "longest_target")
-        if run.config.get(name) != config[name]
-    ]
-    if changed:
-        raise RunError(
-            f"{run.path} cannot be resumed with other choices or data: {'; '.join(changed)}. "
-            "Repeat the options of the first call, or start a new run in another --out"
-        )

@@ -193,6 +193,12 @@ def _load(run: Run, cells: Sequence[type[Cell]]) -> tuple[EncoderDecoder, Tokeni
     except (TypeError, KeyError, ValueError) as error:
         raise RunError(f"{run.path / 'config.json'} is damaged ({error}); restore it from a copy") from error
     cell = find_cell(name, cells)
-    model = EncoderDecoder(cell, settings.model_config(source.size, target.size))
+    try:
+        model = EncoderDecoder(cell, settings.model_config(source.size, target.size))
+    except (AttributeError, TypeError, ValueError, RuntimeError) as error:
+        raise RunError(
+            f"{run.path / 'config.json'} makes no model of {cell.__name__} ({error}); restore it from a copy, or "
+            "hand in the cell that the run was trained with"
+        ) from error
     run.load_model(model)
     return model.eval(), source, target
