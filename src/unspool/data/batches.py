@@ -88,6 +88,14 @@ class Batches:
 
     Raises:
         ConfigError: a size below 1 or a negative seed. DataError: no pair is left.
+
+    Example:
+        >>> from unspool.data.corpus import ListCorpus
+        >>> from unspool.data.tokenizer import train_tokenizer
+        >>> letters = train_tokenizer("chars", ["abc"])
+        >>> batches = Batches(ListCorpus([("abc", "cba"), ("b", "b")]), letters, letters, max_tokens=20)
+        >>> [batch.target_lengths.tolist() for batch in batches.epoch(0)], batches.longest_source
+        ([[3, 5]], 3)
     """
 
     def __init__(
@@ -140,10 +148,6 @@ class Batches:
     def count(self, epoch: int) -> int:
         """Number of batches in an epoch."""
         return len(self._plan(epoch))
-
-    def tokens(self) -> int:
-        """Target symbols in an epoch, end symbols included."""
-        return int(self._lengths[:, 1].sum()) - len(self._lengths)
 
     def fingerprint(self) -> dict[str, int]:
         """What tells these pairs from others: how many they are, and a checksum of their lengths in order."""
