@@ -53,8 +53,8 @@ def test_one_line_out_for_every_line_in(run: Path) -> None:
     assert len(answers) == len(lines)
     assert answers[1] == answers[4] == answers[5] == answers[6] == ""
     errors = done.stderr.decode()
-    assert "line 5 is not UTF-8" in errors and "line 6 has 6000 characters; the limit is 5000" in errors
-    assert "longer than any in training" in errors
+    assert "line 5 is not UTF-8" in errors and "line 6 has 6000 symbols; the limit is 5000" in errors
+    assert "line 3 is longer than any in training" in errors
     assert done.returncode == 1
     assert unspool("translate", run, stdin=b"abc\n\n").returncode == 0
 
@@ -80,6 +80,13 @@ def test_evaluate_prints_one_json_line(run: Path, words: list[Path], tmp_path: P
     done = unspool("evaluate", run, "--test", *words, "--out", tmp_path / "answers", "--beam", 1)
     metrics = json.loads(done.stdout)
     assert metrics["lines"] == 27 and len((tmp_path / "answers").read_text().splitlines()) == 27
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_is_a_message(run: Path, words: list[Path]) -> None:
+    done = unspool("evaluate", run, "--test", *words, "--beam", 1, "--out", "/dev/full")
+    assert done.returncode == 1 and b"error: [Errno 28] No space left" in done.stderr
+    assert b"Traceback" not in done.stderr
 
 
 def test_json_lines_name_their_keys(tmp_path: Path) -> None:

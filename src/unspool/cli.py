@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import warnings
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from rich.console import Console
@@ -19,7 +20,7 @@ from unspool.cells import Cell, cell_name, load_cell
 from unspool.data.corpus import JSON_KEYS
 from unspool.errors import ConfigError, DataError, RunError, UnspoolError
 from unspool.options import key_values, with_options
-from unspool.tasks.translate import DecodeOptions, TranslateSettings, Translator, dates
+from unspool.tasks.translate import DecodeOptions, Source, TranslateSettings, Translator, dates
 from unspool.train import Interrupted, Run, TrainSettings
 from unspool.train.placement import is_main
 
@@ -141,7 +142,11 @@ def evaluate(
     from unspool.tasks.translate import evaluate as evaluate_translator
     from unspool.tasks.translate.dates import evaluate_dates
 
-    translator, options = _translator(run, cell), DecodeOptions(**given)
+    options = DecodeOptions(**given)
+    if out is not None and not test:
+        raise ConfigError("--out writes the translations of --test, but no --test was given; name the test files")
+    _check_destination("--out", out)
+    translator = _translator(run, cell)
     if not test:
         rows = evaluate_dates(translator, options, seed=_dates_seed(translator.runs[0]))
         _show("Written dates into ISO 8601: exact match", rows)
@@ -169,23 +174,32 @@ def translate(
     given: dict[str, Any] = {},  # noqa: B006
 ) -> None:
     """Translate texts: one line out for every line in."""
-    translator, options = _translator([run, *(ensemble or [])], cell), DecodeOptions(**given)
+    options = DecodeOptions(**given)
+    _check_destination("--attention", attention)
+    translator = _translator([run, *(ensemble or [])], cell)
     if attention is not None:
         _draw(translator, options, text or [], attention)
         return
     failed = False
     for chunk in _chunks(text):
-        good = [line for line, problem in chunk if problem is None]
-        found = iter(translator.detailed(good, options))
-        for _, problem in chunk:
-            if problem is not None:
-                failed = True
-                say(f"error: {problem}")
-            best = [] if problem is not None else next(found)
+        sources = [translator.read(line.text) for line in chunk]
+        for line, source in zip(chunk, sources, strict=True):
+            failed |= _remark(line, source)
+        for best in translator.answer(sources, options, first=chunk[0].number - 1):
             _print_translations(best, options.n_best, scores=scores)
         sys.stdout.flush()
     if failed:
         raise typer.Exit(1)
+
+
+def _remark(line: Line, source: Source) -> bool:
+    """Say what is wrong with a line, if anything is; returns whether it cannot be translated."""
+    problem = line.problem or source.problem
+    if problem is not None:
+        say(f"error: {line.name} {problem}; its translation is left empty")
+    elif source.doubt is not None:
+        say(f"warning: {line.name} {source.doubt}")
+    return problem is not None
 
 
 def _print_translations(best: list[Any], n_best: int, *, scores: bool) -> None:
@@ -200,11 +214,17 @@ def _print_translations(best: list[Any], n_best: int, *, scores: bool) -> None:
             print("" if found is None else found.text)
 
 
-Line = tuple[str, str | None]
+class Line(NamedTuple):
+    """A text to translate, its number counted from 1, and why it is no text, if it is none."""
+
+    number: int
+    name: str
+    text: str
+    problem: str | None = None
 
 
 def _chunks(texts: list[str] | None) -> Iterator[list[Line]]:
-    """Lines to translate, some at a time, each with what is wrong with it (None if nothing is)."""
+    """Lines to translate, some at a time."""
     lines = _argument_lines(texts) if texts else _stdin_lines()
     size = 1 if not texts and sys.stdin.isatty() else 256
     chunk: list[Line] = []
@@ -219,30 +239,24 @@ def _chunks(texts: list[str] | None) -> Iterator[list[Line]]:
 
 def _argument_lines(texts: list[str]) -> Iterator[Line]:
     for number, text in enumerate(texts, 1):
+        name = f"text {number}"
         try:
             text.encode("utf-8")
         except UnicodeEncodeError:
-            yield "", f"text {number} is not UTF-8"
+            yield Line(number, name, "", "is not UTF-8")
         else:
-            yield _limited(" ".join(text.splitlines()), f"text {number}")
+            yield Line(number, name, " ".join(text.splitlines()))
 
 
 def _stdin_lines() -> Iterator[Line]:
     for number, line in enumerate(sys.stdin.buffer, 1):
+        name = f"line {number}"
         try:
             text = line.decode("utf-8").removesuffix("\n").removesuffix("\r")
         except UnicodeDecodeError as error:
-            yield "", f"line {number} is not UTF-8 (byte {error.start + 1}); its translation is left empty"
+            yield Line(number, name, "", f"is not UTF-8 (byte {error.start + 1})")
         else:
-            yield _limited(text, f"line {number}")
-
-
-def _limited(text: str, name: str) -> Line:
-    from unspool.tasks.translate.translator import LINE_LIMIT
-
-    if len(text) <= LINE_LIMIT:
-        return text, None
-    return "", f"{name} has {len(text)} characters; the limit is {LINE_LIMIT}. Split it; its translation is left empty"
+            yield Line(number, name, text)
 
 
 def _draw(translator: Translator, options: DecodeOptions, texts: list[str], path: Path) -> None:
@@ -264,10 +278,11 @@ def encode(
     """The 1-D vector of each text, the encoder's final state: one JSON list a line."""
     translator = _translator([run], cell)
     for chunk in _chunks(text):
-        for _, problem in chunk:
+        for line in chunk:
+            problem = line.problem or translator.read(line.text).problem
             if problem is not None:
-                raise DataError(problem)
-        for vector in translator.encode([line for line, _ in chunk]).tolist():
+                raise DataError(f"{line.name} {problem}")
+        for vector in translator.encode([line.text for line in chunk]).tolist():
             print(json.dumps(vector))
 
 
@@ -276,6 +291,18 @@ def _translator(runs: list[Path], cells: list[str] | None) -> Translator:
 
     own: list[type[Cell]] = [load_cell(spec) for spec in cells or []]
     return load(runs, cells=own)
+
+
+def _check_destination(option: str, path: Path | None) -> None:
+    """Say before the work that its result could not be written."""
+    if path is None:
+        return
+    if path.is_dir():
+        raise ConfigError(f"{option} {path} is a folder; name a file in it")
+    if not path.parent.is_dir():
+        raise ConfigError(f"{option} {path}: there is no folder {path.parent}; make it first, or name another")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise ConfigError(f"{option} {path} cannot be written; allow it, or name another file")
 
 
 def _show(title: str, rows: list[dict[str, Any]]) -> None:
@@ -313,6 +340,6 @@ def main() -> None:
         if is_main():
             say(str(stop))
         sys.exit(130)
-    except UnspoolError as error:
+    except (UnspoolError, OSError) as error:
         say(f"error: {error}")
         sys.exit(1)

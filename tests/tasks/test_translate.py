@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from unspool.data.corpus import ListCorpus, open_parallel
 from unspool.errors import ConfigError, DataError, RunError, ShapeError, UnspoolError
 from unspool.tasks.translate import DecodeOptions, TranslateSettings, evaluate, train
 from unspool.tasks.translate.evaluate import text_metrics
+from unspool.tasks.translate.job import same_text
 from unspool.tasks.translate.train import TranslateData
 from unspool.train import TrainSettings
 
@@ -45,10 +47,90 @@ def test_n_best_scores_and_attention(backwards: Path) -> None:
     torch.testing.assert_close(best[0].attention.sum(1), torch.ones(4))
 
 
+def test_single_choices_stand_in_for_those_of_the_options(backwards: Path) -> None:
+    translator = unspool.load(backwards)
+    options = DecodeOptions(beam=3, max_length=2)
+    expected = translator.translate(["abcd"], DecodeOptions(beam=3, max_length=1))
+    assert translator.translate(["abcd"], options, max_length=1) == expected != translator.translate(["abcd"], options)
+    with pytest.raises(TypeError, match="beem"):
+        translator.translate(["abcd"], options, beem=3)
+
+
+def test_penalties_and_repeats_reach_the_search(backwards: Path) -> None:
+    translator = unspool.load(backwards)
+
+    def best(**choices: Any) -> Any:
+        return translator.detailed(["abca"], DecodeOptions(beam=3, **choices), keep_attention=True)[0][0]
+
+    plain = best(length_penalty=0.0)
+    assert plain.text == "acba" and plain.score == pytest.approx(sum(plain.log_probs))
+    longer = best(length_penalty=2.0)
+    assert longer.score == pytest.approx(sum(longer.log_probs) / ((5 + len(longer.log_probs)) / 6) ** 2)
+    covering = best(length_penalty=0.0, coverage_penalty=3.0)
+    seen = covering.attention.sum(0).clamp(1e-6, 1).log().sum()
+    assert covering.score == pytest.approx(sum(covering.log_probs) + 3 * float(seen), rel=1e-4) and seen < -0.01
+    assert sorted(best(no_repeat_ngram=1).text) == sorted(set(best(no_repeat_ngram=1).text))
+
+
+def test_coverage_does_not_count_padding(backwards: Path) -> None:
+    translator, options = unspool.load(backwards), DecodeOptions(beam=3, coverage_penalty=1.0)
+    (alone,) = translator.detailed(["ab"], options)
+    padded = translator.detailed(["ab", "abcd"], options)[0]
+    assert alone[0].score == pytest.approx(padded[0].score, abs=1e-4)
+
+
+def test_a_min_length_above_the_usual_limit_raises_it(backwards: Path) -> None:
+    (best,) = unspool.load(backwards).detailed(["ab"], DecodeOptions(beam=1, min_length=30))[0]
+    assert len(best.log_probs) >= 31 and best.pieces[-1] == "</s>"
+
+
+@pytest.mark.parametrize(
+    ("choices", "message"),
+    [
+        ({"beam": 0}, "beam is 0"),
+        ({"n_best": 0}, "n_best is 0"),
+        ({"n_best": 6}, "set beam to 6 or more"),
+        ({"top_k": 3}, "set temperature too"),
+        ({"top_p": 0.5}, "set temperature too"),
+        ({"min_length": 9, "max_length": 3}, "min_length 9 is above max_length 3"),
+        ({"max_length": 0}, "max_length is 0"),
+        ({"no_repeat_ngram": -1}, "no_repeat_ngram"),
+        ({"length_penalty": -1.0}, "length_penalty is -1"),
+        ({"temperature": 1.0, "coverage_penalty": 0.5}, "drawn, not ranked"),
+    ],
+    ids=str,
+)
+def test_choices_that_do_not_go_together_are_refused(choices: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        DecodeOptions(**choices)
+
+
 def test_sampling_is_seeded(backwards: Path) -> None:
     translator = unspool.load(backwards)
     drawn = [translator.translate(["abcd"] * 9, temperature=4.0, seed=seed) for seed in (1, 1, 2)]
     assert drawn[0] == drawn[1] != drawn[2]
+
+
+def test_a_draw_depends_on_the_seed_and_the_number_of_the_text_only(
+    backwards: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    translator, options = unspool.load(backwards), DecodeOptions(temperature=4.0, seed=5)
+    drawn = translator.translate(["abcd"] * 130, options)
+    assert drawn[:64] != drawn[64:128]
+    monkeypatch.setattr("unspool.tasks.translate.translator.BATCH_ROWS", 7)
+    assert translator.translate(["abcd"] * 130, options) == drawn
+    mixed = translator.translate(["", "a", *["abcd"] * 128], options)
+    assert mixed[2:] == drawn[2:]
+    part = translator.answer([translator.read("abcd")] * 30, options, first=100)
+    assert [best[0].text for best in part] == drawn[100:]
+
+
+def test_n_best_draws_are_independent(backwards: Path) -> None:
+    translator, options = unspool.load(backwards), DecodeOptions(temperature=4.0, n_best=8)
+    found = translator.detailed(["abcd", "ab"], options)
+    assert [len(draws) for draws in found] == [8, 8]
+    assert all(len({draw.text for draw in draws}) > 4 for draws in found)
+    assert translator.translate(["abcd", "ab"], options, n_best=1) == [draws[0].text for draws in found]
 
 
 def test_encode_gives_one_vector_a_text(backwards: Path) -> None:
@@ -81,24 +163,57 @@ def test_an_ensemble_of_runs(backwards: Path) -> None:
     assert unspool.load([backwards, backwards]).translate(["abcd", "ca"]) == ["dcba", "ac"]
 
 
+def test_an_ensemble_is_the_mean_of_different_runs(tmp_path: Path) -> None:
+    runs = [small(tmp_path / str(seed), seed=seed) for seed in (0, 1)]
+
+    def first(paths: Path | list[Path]) -> float:
+        drawn = unspool.load(paths).detailed(["ab"], DecodeOptions(beam=1, max_length=1, min_length=1))
+        return drawn[0][0].log_probs[0]
+
+    one, other = (first(run) for run in runs)
+    mean = math.log((math.exp(one) + math.exp(other)) / 2)
+    assert abs(one - other) > 1e-3
+    assert first(runs) == pytest.approx(mean) == first(runs[::-1])
+
+
+def test_a_coverage_penalty_needs_attention_in_every_run(backwards: Path, tmp_path: Path) -> None:
+    attending, blind = small(tmp_path / "a"), small(tmp_path / "b", conditioning="init")
+    for runs in (blind, [attending, blind]):
+        with pytest.raises(ConfigError, match=r"coverage_penalty is 0\.5.*has no attention"):
+            unspool.load(runs).translate(["ab"], coverage_penalty=0.5)
+
+
 def test_longer_than_any_in_training_is_answered_with_a_warning(backwards: Path) -> None:
-    with pytest.warns(UserWarning, match=r"text 2: longer than any in training \(6 symbols, there at most 4\)"):
-        answers = unspool.load(backwards).translate(["a", "abcabc"])
+    with pytest.warns(UserWarning, match=r"text 2 is longer .* \(6 symbols, there at most 4\).* for 1 more"):
+        answers = unspool.load(backwards).translate(["a", "abcabc", "abcab"])
     assert answers[0] == "a" and answers[1]
 
 
 def test_unknown_script_is_answered(backwards: Path) -> None:
-    assert isinstance(unspool.load(backwards).translate(["漢字"])[0], str)
+    (answer,) = unspool.load(backwards).translate(["漢字"])
+    assert answer and set(answer) <= set("abcd")
 
 
 def test_over_the_limit_is_refused(backwards: Path) -> None:
     with pytest.raises(DataError, match="text 1 has 6000 symbols; the limit is 5000"):
         unspool.load(backwards).translate(["a" * 6000])
+    with pytest.raises(DataError, match="text 2 has 6000 symbols"):
+        unspool.load(backwards).encode(["a", "a" * 6000])
+
+
+def test_a_text_over_the_limit_leaves_the_others_their_answers(backwards: Path) -> None:
+    translator = unspool.load(backwards)
+    sources = [translator.read(text) for text in ("ab", "a" * 6000, "", "cab")]
+    assert [source.problem is None for source in sources] == [True, False, True, True]
+    found = translator.answer(sources, DecodeOptions())
+    assert [[best.text for best in texts] for texts in found] == [["ba"], [], [], ["bac"]]
 
 
 def test_one_text_instead_of_a_list_is_refused(backwards: Path) -> None:
     with pytest.raises(ConfigError, match=r"translate\(\[text\]\)"):
         unspool.load(backwards).translate("abc")
+    with pytest.raises(ConfigError, match=r"encode\(\[text\]\)"):
+        unspool.load(backwards).encode("abc")
 
 
 def test_evaluate(backwards: Path) -> None:
@@ -107,6 +222,18 @@ def test_evaluate(backwards: Path) -> None:
     assert answers == ["dcba", "ba", "a"]
     assert metrics["exact_match"] == pytest.approx(2 / 3) and metrics["perplexity"] > 1
     assert "tok:13a" in metrics["bleu_signature"] and "case:lc" in metrics["bleu_lowercase_signature"]
+
+
+def test_white_space_counts_alike_in_validation_and_evaluation(tmp_path: Path) -> None:
+    corpus = ListCorpus([("a", "x  y"), ("b", "10\u00a0000"), ("c", "z ")])
+    settings = TranslateSettings(
+        tokenizer="chars", hidden=24, embedding=12, dropout=0.0, label_smoothing=0.0, max_tokens=40
+    )
+    training = TrainSettings(lr=0.02, max_steps=300, until="exact_match>=1", validate_every=20)
+    train(GRUCell, TranslateData(corpus, corpus), settings, training, tmp_path / "run")
+    metrics, answers = evaluate(unspool.load(tmp_path / "run"), corpus)
+    assert answers == [target for _, target in corpus] and metrics["exact_match"] == 1
+    assert same_text("x y", " x \u00a0y") and not same_text("x y", "xy")
 
 
 def test_text_metrics_are_sacrebleus_own() -> None:
@@ -164,10 +291,12 @@ def test_a_foreign_config_is_refused(
         unspool.load(edited(copied(), change))
 
 
-def small(out: Path, **choices: Any) -> None:
+def small(out: Path, *, force: bool = False, **choices: Any) -> Path:
+    """A run that learned next to nothing."""
     corpus = ListCorpus([("ab", "ba"), ("a", "a"), ("ba", "ab")])
-    settings = TranslateSettings(tokenizer="chars", hidden=4, embedding=4, max_tokens=40)
-    train(LSTMCell, TranslateData(corpus, corpus), settings, TrainSettings(max_steps=2), out, **choices)
+    settings = TranslateSettings(tokenizer="chars", hidden=4, embedding=4, max_tokens=40, **choices)
+    train(LSTMCell, TranslateData(corpus, corpus), settings, TrainSettings(max_steps=2), out, force=force)
+    return out
 
 
 def test_a_folder_that_holds_a_run_is_refused_and_kept(tmp_path: Path) -> None:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
-
-import torch
 
 from unspool.data.batches import Batches
 from unspool.data.corpus import ParallelCorpus
 from unspool.data.covered import warn_of_unknown
 from unspool.errors import UnspoolError
-from unspool.tasks.translate.job import symbol_loss
-from unspool.tasks.translate.translator import DecodeOptions, Translator
+from unspool.tasks.translate.decode_options import DecodeOptions
+from unspool.tasks.translate.job import mean_loss, perplexity, same_text
+from unspool.tasks.translate.translator import Translator
 
 
 def evaluate(
@@ -21,19 +19,19 @@ def evaluate(
     """Translate all sources of `corpus` and compare with its targets.
 
     Returns:
-        metrics: `lines`; `exact_match`; `perplexity` a target symbol (of the first run, if there are several);
-        `bleu` and `bleu_lowercase` (13a tokenization, on plain text), `chrf`, each with sacreBLEU's `…_signature`;
-        `beam`. And the translations.
+        metrics: `lines`; `exact_match` (any white space is one space, as in validation); `perplexity` a target symbol
+        (of the first run, if there are several); `bleu` and `bleu_lowercase` (13a tokenization, on plain text), `chrf`,
+        each with sacreBLEU's `…_signature`; `beam`. And the translations.
     """
     options = options or DecodeOptions()
     warn_of_unknown(translator.target, corpus)
     sources, references = [source for source, _ in corpus], [target for _, target in corpus]
     answers = translator.translate(sources, options)
-    right = sum(answer == " ".join(reference.split()) for answer, reference in zip(answers, references, strict=True))
+    batches = Batches(corpus, translator.source, translator.target, max_tokens=4000, max_length=10**6)
     metrics = {
         "lines": len(answers),
-        "exact_match": right / len(answers),
-        "perplexity": _perplexity(translator, corpus),
+        "exact_match": sum(map(same_text, answers, references)) / len(answers),
+        "perplexity": perplexity(mean_loss(translator.models[0], batches.epoch(0))),
         **text_metrics(answers, references),
         "beam": options.beam,
     }
@@ -52,13 +50,3 @@ def text_metrics(answers: list[str], references: list[str]) -> dict[str, Any]:
         found[name] = round(metric.corpus_score(answers, [references]).score, 2)
         found[f"{name}_signature"] = str(metric.get_signature())
     return found
-
-
-def _perplexity(translator: Translator, corpus: ParallelCorpus) -> float:
-    batches = Batches(corpus, translator.source, translator.target, max_tokens=4000, max_length=10**6)
-    loss, symbols = 0.0, 0
-    with torch.no_grad():
-        for batch in batches.epoch(0):
-            total, count = symbol_loss(translator.models[0], batch)
-            loss, symbols = loss + float(total), symbols + count
-    return math.exp(min(loss / symbols, 700))

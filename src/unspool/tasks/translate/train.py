@@ -81,7 +81,7 @@ def train(
     Raises:
         DataError, ConfigError, RunError, TrainingError, Interrupted: see their messages.
     """
-    out = Path(out)
+    out, stored = Path(out), cell_name(cell)
     Run.check(out, files=(SOURCE, TARGET), resume=resume, force=force)
     source, target = _stored_tokenizers(out) if resume else _learned_tokenizers(data.train, settings)
     if resume and _is_closed(target, settings):
@@ -93,7 +93,7 @@ def train(
     longest = (train_batches.longest_source, train_batches.longest_target)
     config = {
         "task": "translate",
-        "cell": cell_name(cell),
+        "cell": stored,
         "settings": asdict(settings),
         "training": asdict(training),
         "longest_source": longest[0],
@@ -111,7 +111,7 @@ def train(
         check_same(Run.open(out), {name: config[name] for name in SAME})
     files = {SOURCE: tokenizer_bytes(source), TARGET: tokenizer_bytes(target)}
     run = Run.create(out, config, files=files, resume=resume, force=force)
-    job = TranslateJob(model, train_batches, valid_batches, settings, longest[1] + SPARE)
+    job = TranslateJob(model, train_batches, valid_batches, target, settings, longest[1] + SPARE)
     return fit(job, training, run, resume=resume)
 
 

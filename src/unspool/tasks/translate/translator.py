@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,40 +14,38 @@ from torch import Tensor
 
 from unspool.cells import Cell, find_cell
 from unspool.data.batches import encode_source, pad
-from unspool.data.symbols import END, PAD, START, UNKNOWN
+from unspool.data.symbols import END
 from unspool.data.tokenizer import Tokenizer, load_tokenizer
-from unspool.decode import Ensemble, Hypothesis, Limits, Ranking, StepModel, beam, greedy, sample
+from unspool.decode import Ensemble, Hypothesis, Limits, StepModel, beam, greedy, sample
 from unspool.errors import ConfigError, DataError, RunError
 from unspool.layers.encoder_decoder import EncoderDecoder
+from unspool.tasks.translate.decode_options import DecodeOptions
+from unspool.tasks.translate.job import NEVER_WRITTEN
 from unspool.tasks.translate.settings import TranslateSettings
 from unspool.tasks.translate.train import SOURCE, SPARE, TARGET
 from unspool.train import Run
 
 LINE_LIMIT = 5000
-"""Symbols of a source line above which it is refused: decoding time grows with its square."""
+"""Symbols of a text above which it is refused: decoding time grows with its square."""
 BATCH_ROWS = 64
 
 
 @dataclass(frozen=True)
-class DecodeOptions:
-    """How to search for a translation.
+class Source:
+    """A text as the model reads it.
 
-    `beam=1` is greedy decoding. With `temperature` symbols are drawn instead of searched for (see
-    `unspool.decode.sample`). The rest is that of `unspool.decode.beam` and `Limits`. `max_length=None` derives the
-    limit from the lengths met in training.
+    `ids`: its symbols, the end symbol last. `problem`: why it cannot be translated; `doubt`: why its translation may
+    be poor; each None if there is no reason, and else to be read after a name of the text.
     """
 
-    beam: Annotated[int, "hypotheses kept; 1 is greedy"] = 5
-    n_best: Annotated[int, "answers for each text"] = 1
-    length_penalty: Annotated[float, "exponent of the length that scores are divided by"] = 1.0
-    coverage_penalty: Annotated[float, "weight of the penalty for source that was not attended to"] = 0.0
-    no_repeat_ngram: Annotated[int, "forbid repeating n symbols in a row; 0: allow"] = 0
-    min_length: Annotated[int, "fewest symbols of an answer"] = 0
-    max_length: Annotated[int | None, "most symbols of an answer; none: from the lengths in training"] = None
-    temperature: Annotated[float | None, "draw symbols instead of searching; 1: the model's own distribution"] = None
-    top_k: Annotated[int, "draw from the k likeliest symbols; 0: all"] = 0
-    top_p: Annotated[float, "draw from the likeliest symbols that hold this probability"] = 1.0
-    seed: Annotated[int, "of drawing"] = 0
+    ids: np.ndarray
+    problem: str | None
+    doubt: str | None
+
+    @property
+    def answered(self) -> bool:
+        """Whether there is something to translate."""
+        return len(self.ids) > 1 and self.problem is None
 
 
 @dataclass(frozen=True)
@@ -92,65 +90,89 @@ class Translator:
 
         Args:
             texts: any number of texts.
-            options: how to decode; or single choices by name, such as `beam=1`.
+            options: how to decode.
+            choices: single options by name, such as `beam=1`; they stand in for those of `options`.
 
         Raises:
             DataError: a text has more than `LINE_LIMIT` symbols.
         """
-        found = self.detailed(texts, options or DecodeOptions(**choices))
+        found = self.detailed(texts, replace(options or DecodeOptions(), **choices))
         return [best[0].text if best else "" for best in found]
 
     def detailed(
         self, texts: Sequence[str], options: DecodeOptions, *, keep_attention: bool = False
     ) -> list[list[Translation]]:
-        """The `n_best` translations of each text, best first; none for an empty text."""
-        if isinstance(texts, str):
-            raise ConfigError("translate takes a list of texts, but got one text; write translate([text])")
-        rows = [encode_source(self.source, text) if text.strip() else None for text in texts]
-        self._check(rows)
-        found: list[list[Translation]] = [[] for _ in texts]
-        filled = sorted((i for i, row in enumerate(rows) if row is not None), key=lambda i: len(rows[i]))  # pyright: ignore[reportArgumentType]
-        for at in range(0, len(filled), BATCH_ROWS):
-            numbers = filled[at : at + BATCH_ROWS]
-            ids = [row for i in numbers if (row := rows[i]) is not None]
-            for i, row, best in zip(numbers, ids, self._decode(ids, options, keep_attention), strict=True):
+        """The `n_best` translations of each text, best first, or as they were drawn; none for an empty text."""
+        sources = self._read_all(texts, "translate")
+        doubtful = [(number, source.doubt) for number, source in enumerate(sources, 1) if source.doubt]
+        if doubtful:
+            number, doubt = doubtful[0]
+            more = f" (and so for {len(doubtful) - 1} more)" if doubtful[1:] else ""
+            warnings.warn(f"text {number} {doubt}{more}", stacklevel=3)
+        return self.answer(sources, options, keep_attention=keep_attention)
+
+    def read(self, text: str) -> Source:
+        """What the model is given of a text, and what is to say of it before it is translated."""
+        ids = encode_source(self.source, text)
+        length = len(ids) - 1
+        if length > LINE_LIMIT:
+            return Source(ids, f"has {length} symbols; the limit is {LINE_LIMIT}. Split it into sentences", None)
+        if length > self.longest_source:
+            longest = f"({length} symbols, there at most {self.longest_source})"
+            return Source(ids, None, f"is longer than any in training {longest}; the answer may be poor")
+        return Source(ids, None, None)
+
+    def answer(
+        self, sources: Sequence[Source], options: DecodeOptions, *, first: int = 0, keep_attention: bool = False
+    ) -> list[list[Translation]]:
+        """The translations of each source as in `detailed`; none for one that is empty or has a problem.
+
+        Args:
+            sources: what `read` made of the texts.
+            options: how to decode.
+            first: number of the first source where texts come in parts: what is drawn for a text depends on the
+                seed and its number only.
+            keep_attention: with attention weights.
+        """
+        found: list[list[Translation]] = [[] for _ in sources]
+        numbers = [i for i, source in enumerate(sources) if source.answered]
+        numbers.sort(key=lambda i: len(sources[i].ids))
+        for at in range(0, len(numbers), BATCH_ROWS):
+            batch = numbers[at : at + BATCH_ROWS]
+            rows, places = [sources[i].ids for i in batch], [first + i for i in batch]
+            for i, row, best in zip(batch, rows, self._decode(rows, places, options, keep_attention), strict=True):
                 found[i] = [self._translation(h, row) for h in best]
         return found
 
     def encode(self, texts: Sequence[str]) -> Tensor:
-        """The encoder's final state, the 1-D vector of each whole text: `[B, E]`."""
+        """The encoder's final state, the 1-D vector of each whole text: `[B, E]`.
+
+        Raises:
+            DataError: a text has more than `LINE_LIMIT` symbols.
+        """
+        rows = [source.ids for source in self._read_all(texts, "encode")]
         model = self.models[0]
-        vectors: list[Tensor] = []
         with torch.no_grad():
-            for at in range(0, len(texts), BATCH_ROWS):
-                source, lengths = pad([encode_source(self.source, text) for text in texts[at : at + BATCH_ROWS]])
-                vectors.append(model.encode(source, lengths).vector)
+            batches = (pad(rows[at : at + BATCH_ROWS]) for at in range(0, len(rows), BATCH_ROWS))
+            vectors = [model.encode(source, lengths).vector for source, lengths in batches]
         return torch.cat(vectors) if vectors else torch.zeros(0, model.vector_size)
 
-    def _check(self, rows: Sequence[np.ndarray | None]) -> None:
-        lengths = [0 if row is None else len(row) - 1 for row in rows]
-        for number, length in enumerate(lengths, 1):
-            if length > LINE_LIMIT:
-                raise DataError(
-                    f"text {number} has {length} symbols; the limit is {LINE_LIMIT}. Split it into sentences"
-                )
-        longer = [number for number, length in enumerate(lengths, 1) if length > self.longest_source]
-        if longer:
-            warnings.warn(
-                f"text {longer[0]}{f' and {len(longer) - 1} more' if longer[1:] else ''}: longer than any in training "
-                f"({lengths[longer[0] - 1]} symbols, there at most {self.longest_source}); the answer may be poor",
-                stacklevel=4,
-            )
+    def _read_all(self, texts: Sequence[str], method: str) -> list[Source]:
+        if isinstance(texts, str):
+            raise ConfigError(f"{method} takes a list of texts, but got one text; write {method}([text])")
+        sources = [self.read(text) for text in texts]
+        for number, source in enumerate(sources, 1):
+            if source.problem is not None:
+                raise DataError(f"text {number} {source.problem}")
+        return sources
 
     def _limits(self, rows: Sequence[np.ndarray], options: DecodeOptions) -> Limits:
         usual = self.longest_target + SPARE
-        lengths = [max(usual, math.ceil(usual * len(row) / max(self.longest_source, 1))) for row in rows]
-        given = lengths if options.max_length is None else [options.max_length] * len(rows)
-        least = min(options.min_length, *given)
-        return Limits(given, least, (PAD, START, UNKNOWN), options.no_repeat_ngram)
+        longest = [max(usual, math.ceil(usual * len(row) / max(self.longest_source, 1))) for row in rows]
+        return options.limits(longest, NEVER_WRITTEN)
 
     def _decode(
-        self, rows: Sequence[np.ndarray], options: DecodeOptions, keep_attention: bool
+        self, rows: Sequence[np.ndarray], numbers: Sequence[int], options: DecodeOptions, keep_attention: bool
     ) -> list[list[Hypothesis]]:
         limits = self._limits(rows, options)
         batch = pad(list(rows))
@@ -158,16 +180,20 @@ class Translator:
         model: StepModel = self.models[0] if single else Ensemble(self.models)
         source: Any = batch if single else [batch] * len(self.models)
         if options.temperature is not None:
-            drawn = sample(
-                model, source, limits, seed=options.seed, temperature=options.temperature, top_k=options.top_k,
-                top_p=options.top_p, keep_attention=keep_attention,
-            )  # fmt: skip
-            return [[h] for h in drawn]
-        if options.beam == 1 and options.n_best == 1:
+            drawn = [
+                sample(
+                    model, source, limits, seed=options.seed, temperature=options.temperature, top_k=options.top_k,
+                    top_p=options.top_p, streams=[(number, draw) for number in numbers], keep_attention=keep_attention,
+                )
+                for draw in range(options.n_best)
+            ]  # fmt: skip
+            return [list(of_one_text) for of_one_text in zip(*drawn, strict=True)]
+        if options.beam == 1 and not options.coverage_penalty:
             return [[h] for h in greedy(model, source, limits, keep_attention=keep_attention)]
-        ranking = Ranking(options.length_penalty, options.coverage_penalty)
+        padded, lengths = batch
+        mask = torch.arange(padded.shape[1]).unsqueeze(0) < lengths.unsqueeze(1)
         return beam(
-            model, source, limits, width=options.beam, n_best=options.n_best, ranking=ranking,
+            model, source, limits, width=options.beam, n_best=options.n_best, ranking=options.ranking, mask=mask,
             keep_attention=keep_attention,
         )  # fmt: skip
 
