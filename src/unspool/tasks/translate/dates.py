@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from unspool.tasks.translate.translator import DecodeOptions, Translator
+from unspool.tasks.translate.decode_options import DecodeOptions
+from unspool.tasks.translate.translator import Translator
 
 if TYPE_CHECKING:
     from unspool.data.dates import Example
