@@ -16,7 +16,7 @@ from command import options, unspool
 
 CHOICES = (
     "--cell lstm --tokenizer words --embedding 128 --hidden 128 --max-tokens 2000 --dropout 0.2 --label-smoothing 0 "
-    "--lr 0.003 --betas 0.9 0.98 --warmup 100 --schedule cosine --epochs 24 --ema 0.99 --monitor exact_match --mode max "
+    "--lr 0.003 --betas 0.9 0.98 --warmup 100 --schedule cosine --epochs 24 --ema 0.99 --monitor exact_match "
     "--until exact_match>=1.0"
 )
 
