@@ -59,7 +59,7 @@ def test_an_option_that_no_cell_has_is_named_with_those_that_it_has(name: str) -
         (nn.GRUCell, {}, r"GRUCell makes a torch.nn.modules.rnn.GRUCell, which is no unspool.Cell.*unspool.cells"),
         (lambda i, h: i + h, {}, r"makes a builtins.int, which is no unspool.Cell"),
     ],
-    ids=str,
+    ids=range(11),
 )
 def test_what_cannot_be_built_says_why(factory: Any, options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
