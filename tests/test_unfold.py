@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -197,6 +197,7 @@ class Wrong(unspool.Cell):
             "flat": (h.sum(1), h),
             "alone": h,
             "three": (h, h, h),
+            "narrow": (h[:, :3], h),
         }[self.returned]
 
 
@@ -221,8 +222,9 @@ X = torch.zeros(2, 5, 3)
         ({"cell": Wrong("alone")}, r"Wrong.forward returned Tensor; expected two values, \(output, next_state\)"),
         ({"cell": Wrong("three")}, "returned 3 values; expected two"),
         ({"cell": Wrong("none")}, "NoneType as output"),
-        ({"cell": Wrong("wide")}, r"\[\(2, 4\)\] and returned one of shapes \[\(2, 8\)\]"),
-        ({"cell": Wrong("tuple")}, "built like"),
+        ({"cell": Wrong("wide")}, r"took a state \[B, 4\] and returned a state \[B, 8\]"),
+        ({"cell": Wrong("tuple")}, r"returned a state \(\[B, 4\]\); expected the same.*built like"),
+        ({"cell": Wrong("narrow")}, "output of 3 features, but its output_size is 4"),
         ({"cell": Wrong("flat")}, r"shape \(2,\); expected \[rows, features\]"),
     ],
 )
@@ -238,11 +240,48 @@ def test_wrong_shapes_say_what_was_expected(arguments: dict[str, Any], message: 
         ({"truncate": 2.5}, "truncate is 2.5; expected a number of steps"),
         ({"checkpoint": -1}, "checkpoint"),
         ({"engine": "cpu"}, "engine='cpu'.*reference"),
+        ({"cell": RNNCell}, r"RNNCell is a class; expected a cell, RNNCell\(input_size, hidden_size\)"),
     ],
 )
 def test_wrong_choices_are_never_replaced_in_silence(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        unspool.unfold(RNNCell(3, 4), X, **arguments)
+        unspool.unfold(**{"cell": RNNCell(3, 4), "inputs": X, **arguments})
+
+
+class Pair(NamedTuple):
+    h: Tensor
+    steps: Tensor
+
+
+class Named(unspool.Cell):
+    def initial_state(self, batch: int, **kind: Any) -> Pair:
+        return Pair(torch.zeros(batch, 4, **kind), torch.zeros(batch, 1, **kind))
+
+    def forward(self, x: Tensor, state: Pair) -> tuple[Tensor, Pair]:
+        h = torch.tanh(state.h + x.sum(1, keepdim=True))
+        return h, Pair(h, state.steps + 1)
+
+
+class Shuffled(unspool.Cell):
+    def initial_state(self, batch: int, **kind: Any) -> dict[str, Tensor]:
+        return {"h": torch.zeros(batch, 4, **kind), "c": torch.zeros(batch, 4, **kind)}
+
+    def forward(self, x: Tensor, state: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        return state["h"], {"c": state["c"], "h": state["h"]}
+
+
+def test_a_named_tuple_stays_one() -> None:
+    x = torch.randn(2, 5, 3)
+    y, state = unspool.unfold(Named(3, 4), x, lengths=[5, 2], truncate=2)
+    assert isinstance(state, Pair)
+    assert state.steps.flatten().tolist() == [5, 2]
+    alone, _ = unspool.unfold(Named(3, 4), x[1:, :2])
+    torch.testing.assert_close(y[1:, :2], alone)
+
+
+def test_the_order_of_a_dict_state_is_part_of_it() -> None:
+    with pytest.raises(ShapeError, match=r"took a state \{h: .*returned a state \{c: "):
+        unspool.unfold(Shuffled(3, 4), X)
 
 
 def test_a_cell_that_lacks_part_of_the_contract_is_named() -> None:

@@ -64,6 +64,8 @@ def train_translate(
 
     Run.check(out, resume=resume, force=force)  # before the data is read
     default_job = not train
+    if default_job and resume and Run.open(out).config.get("origin", {}).get("job") == "files":
+        raise ConfigError(f"{out} was trained on files of your own; name them again with --train and --valid")
     if default_job and valid:
         raise ConfigError("--valid was given without --train; name the training files too")
     if examples is not None and not default_job:

@@ -86,6 +86,8 @@ def unfold(
 
 
 def _check_inputs(cell: Any, inputs: Tensor) -> None:
+    if isinstance(cell, type):
+        raise ConfigError(f"{cell.__name__} is a class; expected a cell, {cell.__name__}(input_size, hidden_size)")
     if inputs.dim() != 3:
         raise ShapeError(
             f"inputs have shape {tuple(inputs.shape)}; expected [B, T, I] "

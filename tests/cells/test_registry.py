@@ -54,6 +54,7 @@ def test_a_file_may_look_itself_up(tmp_path: Path) -> None:
     [
         (None, "missing.py:Own", "there is no file"),
         ("x = 1 / 0", "own.py:Own", "failed: ZeroDivisionError"),
+        ("import sys; sys.exit(0)", "own.py:Own", "failed: SystemExit"),
         ("Own = 3", "own.py:Own", "no unspool.Cell class 'Own'; it has: none"),
         ("import unspool\nclass Other(unspool.Cell): pass", "own.py:Own", "it has: Other"),
     ],

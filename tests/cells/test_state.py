@@ -48,7 +48,8 @@ def test_the_layout_tells_structures_apart() -> None:
     h = torch.zeros(2, 4)
     different = [h, (h,), (h, h), {"a": h}, {"b": h}, (h, None), torch.zeros(2, 5), torch.zeros(2, 4, 1), None]
     assert len({layout(state) for state in different}) == len(different)
-    assert layout({"b": h, "a": None}) == layout({"a": None, "b": torch.zeros(7, 4)})
+    assert layout({"b": h, "a": None}) == layout({"b": torch.zeros(7, 4), "a": None})
+    assert layout({"b": h, "a": None}) != layout({"a": None, "b": h})  # what comes first is the hidden state
 
 
 def test_flat_rows_are_rows_also_where_there_is_none() -> None:

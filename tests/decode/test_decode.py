@@ -200,10 +200,11 @@ def test_top_k_and_top_p_cut_the_tail() -> None:
         assert drawn == set(ranked.indices[:allowed].tolist())
 
 
-def test_temperature_zero_is_greedy() -> None:
-    assert sample(Toy(1), torch.arange(3), Limits(6), seed=0, temperature=0) == greedy(
-        Toy(1), torch.arange(3), Limits(6)
-    )
+@pytest.mark.parametrize("temperature", [0, 1e-300, 1e-40, 1e-20])
+def test_temperature_zero_is_greedy_and_so_is_one_near_it(temperature: float) -> None:
+    limits = Limits(6, banned=(0, 1), min_length=2)
+    drawn = sample(Toy(1), torch.arange(3), limits, seed=0, temperature=temperature)
+    assert drawn == greedy(Toy(1), torch.arange(3), limits)
 
 
 def test_an_ensemble_averages_probabilities() -> None:

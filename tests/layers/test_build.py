@@ -57,9 +57,11 @@ def test_an_option_that_no_cell_has_is_named_with_those_that_it_has(name: str) -
         (Needy, {}, r"Needy cannot be called as Needy\(input_size, hidden_size\): missing.*'levels'"),
         (lambda size: GRUCell(size, size), {}, r"<lambda> cannot be called as .*too many positional"),
         (nn.GRUCell, {}, r"GRUCell makes a torch.nn.modules.rnn.GRUCell, which is no unspool.Cell.*unspool.cells"),
+        ("gru", {}, "'gru' is no class of cells; expected one, such as unspool.cells.GRUCell"),
+        (GRUCell(3, 4), {}, "a GRUCell is no class of cells"),
         (lambda i, h: i + h, {}, r"makes a builtins.int, which is no unspool.Cell"),
     ],
-    ids=range(11),
+    ids=range(13),
 )
 def test_what_cannot_be_built_says_why(factory: Any, options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):

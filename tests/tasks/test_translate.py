@@ -329,7 +329,17 @@ def test_files_without_validation_are_refused() -> None:
 
 @pytest.mark.parametrize(
     "choices",
-    [{"tokenizer": "x"}, {"sampling": 2.0}, {"max_tokens": 0}, {"share_embeddings": True}, {"label_smoothing": -1.0}],
+    [
+        {"tokenizer": "x"},
+        {"sampling": 2.0},
+        {"max_tokens": 0},
+        {"share_embeddings": True},
+        {"label_smoothing": -1.0},
+        {"dropout": -1.0},
+        {"recurrent_dropout": 1.0},
+        {"seed": -1},
+        {"seed": 10**20},
+    ],
     ids=str,
 )
 def test_impossible_settings_are_refused(choices: dict[str, Any]) -> None:
@@ -356,3 +366,10 @@ def test_a_label_outside_the_vocabulary_of_a_resumed_run(copied: Callable[[], Pa
     with pytest.raises(DataError, match=r"other\.tsv, line 2, target: 'x' is not among the 4 symbols"):
         train(GRUCell, other, settings, TrainSettings(epochs=200), run, resume=True)
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
+def test_what_is_no_list_of_runs_or_cells_is_named(backwards: Path) -> None:
+    with pytest.raises(ConfigError, match="no run was given"):
+        unspool.load([])
+    with pytest.raises(ConfigError, match=r"cells is the class GRUCell; expected a list: cells=\[GRUCell\]"):
+        unspool.load(backwards, cells=GRUCell)  # pyright: ignore[reportArgumentType]

@@ -82,6 +82,13 @@ def test_best_is_by_monitor_and_mode(toy: Any, run: Run) -> None:
     assert run.metrics()[5]["score"] is None and "NaN" not in run.metrics_path.read_text()
 
 
+def test_a_metric_may_not_have_the_name_of_a_column(toy: Any, run: Run) -> None:
+    job = toy.ToyJob()
+    job.validate = lambda model: {"loss": 1.0, "step": 3.0}
+    with pytest.raises(ConfigError, match="metrics are called step, as columns"):
+        fit(job, TrainSettings(epochs=1), run)
+
+
 @pytest.mark.parametrize("monitor", [None, "exact_match", "loss"])
 def test_the_kept_weights_are_those_that_reached_until(monitor: str | None, toy: Any, run: Run) -> None:
     """The least loss and the goal come apart: it is the weights kept that must satisfy it, or the training goes on."""

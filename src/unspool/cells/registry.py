@@ -103,7 +103,7 @@ def load_cell(spec: str) -> type[Cell]:
     sys.modules[module_name] = module
     try:
         module_spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigError(f"--cell {spec}: running {file!r} failed: {type(error).__name__}: {error}") from error
     cell = getattr(module, name, None)
     if not (isinstance(cell, type) and issubclass(cell, Cell)):

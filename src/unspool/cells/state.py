@@ -30,7 +30,8 @@ def map_tensors(function: Callable[..., Tensor], tree: Tree, *others: Tree) -> T
     if isinstance(tree, dict):
         return {key: map_tensors(function, tree[key], *(other[key] for other in others)) for key in tree}
     if isinstance(tree, (tuple, list)):
-        return tuple(map_tensors(function, *parts) for parts in zip(tree, *others, strict=True))
+        made = [map_tensors(function, *parts) for parts in zip(tree, *others, strict=True)]
+        return type(tree)(*made) if hasattr(tree, "_fields") else tuple(made)  # a named tuple keeps its names
     raise TypeError(
         f"a state or context may hold tensors, tuples, dicts and None, but holds {type(tree).__name__}; "
         "turn the value into a tensor with one row per sequence, or keep it as an attribute of the cell"
@@ -54,7 +55,7 @@ def tensors(tree: Tree) -> Iterator[Tensor]:
 
 
 def layout(tree: Tree) -> str:
-    """How `tree` is built, as text, whatever its number of rows.
+    """How `tree` is built, as text, whatever its number of rows. The order of a dict counts: it says what comes first.
 
     >>> layout((torch.zeros(2, 4), {"memory": torch.ones(2, 7, 3)}))
     '([B, 4], {memory: [B, 7, 3]})'
@@ -62,7 +63,7 @@ def layout(tree: Tree) -> str:
     if isinstance(tree, Tensor):
         return f"[{', '.join(['B', *map(str, tree.shape[1:])])}]"
     if isinstance(tree, dict):
-        return "{" + ", ".join(f"{key}: {layout(tree[key])}" for key in sorted(tree)) + "}"
+        return "{" + ", ".join(f"{key}: {layout(tree[key])}" for key in tree) + "}"
     if isinstance(tree, (tuple, list)):
         return f"({', '.join(map(layout, tree))})"
     return str(tree)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -150,8 +149,8 @@ class Batches:
         return len(self._plan(epoch))
 
     def fingerprint(self) -> dict[str, int]:
-        """What tells these pairs from others: how many they are, and a checksum of their lengths in order."""
-        return {"pairs": len(self), "lengths_crc32": zlib.crc32(self._lengths.astype("<i4").tobytes())}
+        """What tells these pairs from others: how many are trained on, and a checksum of all symbols in order."""
+        return {"pairs": len(self), "crc32": self._encoded.checksum}
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The batches of an epoch from position `start` on."""

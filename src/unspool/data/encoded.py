@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from array import array
 from collections.abc import Callable
 
@@ -24,21 +25,24 @@ class Encoded:
 
     Attributes:
         lengths: `[pairs, 2]` int32, of source and target.
+        checksum: CRC-32 of all lengths and ids in order.
     """
 
     def __init__(self, corpus: ParallelCorpus, encode: Callable[[Pair], Ids]) -> None:
         self._corpus, self._encode = corpus, encode
         lengths, ids = array("i"), array("i")
-        fits = True
+        fits, checksum = True, 0
         for pair in corpus:
             source, target = encode(pair)
             lengths.extend((len(source), len(target)))
+            checksum = zlib.crc32(source.tobytes() + target.tobytes() + bytes(lengths[-2:]), checksum)
             fits = fits and len(ids) + len(source) + len(target) <= IN_MEMORY
             if fits:
                 ids.frombytes(source.tobytes() + target.tobytes())
             else:
                 ids = array("i")
         self.lengths = np.frombuffer(lengths, dtype=np.int32).reshape(-1, 2)
+        self.checksum = checksum
         self._ids = np.frombuffer(ids, dtype=np.int32) if fits else None
         self._ends = self.lengths.cumsum(dtype=np.int64) if fits else None
 

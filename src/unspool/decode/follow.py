@@ -77,7 +77,9 @@ def sample(
                 key = (row,) if streams is None else tuple(streams[row])
                 generators[row] = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
         uniform = torch.tensor([generators[row].random() for row in rows.tolist()], dtype=torch.float64)
-        return _draw(scores / temperature, top_k, top_p, uniform.to(scores.device))
+        # The largest score becomes 0, so that no temperature, however small, makes all of them infinite.
+        largest = scores.amax(1, keepdim=True).clamp(min=torch.finfo(scores.dtype).min)
+        return _draw((scores - largest) / max(temperature, 1e-30), top_k, top_p, uniform.to(scores.device))
 
     return _follow(model, source, limits, draw, keep_attention)
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint as recompute
 
 from unspool.cells.base import step_name
-from unspool.cells.state import Tree, map_tensors, select_rows, tensors
+from unspool.cells.state import Tree, layout, map_tensors, select_rows, tensors
 from unspool.errors import ShapeError
 
 
@@ -127,11 +127,17 @@ def _check_step(cell: Step, before: Tree, made: Any) -> None:
     y, after = made
     if not isinstance(y, Tensor):
         raise ShapeError(f"{name}.forward returned {type(y).__name__} as output; expected (output, next_state)")
-    old, new = [tuple(v.shape) for v in tensors(before)], [tuple(v.shape) for v in tensors(after)]
-    if old != new or isinstance(before, Tensor) != isinstance(after, Tensor):
+    old, new = layout(before), layout(after)
+    if old != new:
         raise ShapeError(
-            f"{name}.forward took a state of shapes {old} and returned one of shapes {new}; expected the same. "
+            f"{name}.forward took a state {old} and returned a state {new}; expected the same. "
             "Return (output, next_state) with next_state built like the state that came in"
         )
-    if y.dim() != 2 or any(shape[0] != y.shape[0] for shape in new):
+    if y.dim() != 2 or any(value.shape[:1] != y.shape[:1] for value in tensors(after)):
         raise ShapeError(f"{name}.forward returned an output of shape {tuple(y.shape)}; expected [rows, features]")
+    size = getattr(cell, "output_size", None)
+    if isinstance(size, int) and y.shape[1] != size:
+        raise ShapeError(
+            f"{name}.forward returned an output of {y.shape[1]} features, but its output_size is {size}; "
+            f"return {size} features, or pass output_size={y.shape[1]} to Cell.__init__"
+        )

@@ -25,6 +25,12 @@ def build_cell(factory: CellFactory, input_size: int, hidden_size: int, /, **opt
         >>> type(build_cell(unspool.cells.ElementwiseCell, 3, 4, nonlinearity="relu")).__name__
         'LinearIn'
     """
+    if isinstance(factory, nn.Module) or not callable(factory):
+        given = f"a {type(factory).__name__}" if isinstance(factory, nn.Module) else repr(factory)
+        raise ConfigError(
+            f"{given} is no class of cells; expected one, such as unspool.cells.GRUCell or your own: the layer "
+            "builds the cells itself"
+        )
     _check_options(factory, options)
     equal = getattr(_unwrapped(factory), "requires_equal_sizes", False)
     try:

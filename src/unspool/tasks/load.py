@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from unspool.cells import Cell
-from unspool.errors import RunError
+from unspool.errors import ConfigError, RunError
 from unspool.tasks.translate import Translator
 from unspool.train import Run
 
@@ -38,6 +38,10 @@ def load(run: Path | str | Sequence[Path | str], *, cells: Sequence[type[Cell]] 
         (2, torch.Size([1, 16]))
     """
     paths = [run] if isinstance(run, (str, Path)) else list(run)
+    if not paths:
+        raise ConfigError("no run was given; expected a run folder, or a list of them")
+    if isinstance(cells, type):
+        raise ConfigError(f"cells is the class {cells.__name__}; expected a list: cells=[{cells.__name__}]")
     runs = [Run.open(path) for path in paths]
     for opened in runs:
         if opened.config.get("task") != "translate":

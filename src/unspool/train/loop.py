@@ -32,6 +32,9 @@ from unspool.train.state import TrainState, Window
 from unspool.train.until import pick
 from unspool.train.weights import load_weights, read_tensors, to_bytes, weights_of
 
+RESERVED = {"kind", "step", "epoch", "seconds"}
+"""What a line of metrics.jsonl says besides the job's own metrics."""
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -226,6 +229,10 @@ class Training:
             with self.learner.published():
                 metrics = self.learner.measure(self.job)
         state.metrics = self.place.from_main(metrics)
+        if taken := RESERVED & state.metrics.keys():
+            raise ConfigError(
+                f"the job's metrics are called {', '.join(sorted(taken))}, as columns of metrics.jsonl are"
+            )
         if self.log is not None:
             line = {**state.metrics, "epoch": self._epochs(), "seconds": self._seconds()}
             self.log.write("validation", state.step, line)

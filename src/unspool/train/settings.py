@@ -150,6 +150,8 @@ class TrainSettings:
         _between("checkpoint_minutes", self.checkpoint_minutes, 0, math.inf)
         for name, least in (("warmup", 0), ("validate_every", 0), ("keep_best", 1), ("log_every", 1), ("seed", 0)):
             _whole(name, getattr(self, name), least)
+        if self.seed >= 2**63:
+            raise ConfigError(f"seed={self.seed} cannot work; it must be below 2^63")
         for name in ("epochs", "max_steps", "patience", "plateau_patience"):
             if getattr(self, name) is not None:
                 _whole(name, getattr(self, name), 1)
@@ -168,7 +170,7 @@ def _between(name: str, value: float, low: float, high: float, *, open_low: bool
     inside = low < value < high if open_low else low <= value < high
     if not inside:
         least = f"{'greater than' if open_low else 'at least'} {low:g}"
-        most = f" and below {high:g}" if high < math.inf else ""
+        most = f" and below {high:g}" if high < math.inf else " and finite"
         raise ConfigError(f"{name}={value!r} cannot work; it must be {least}{most}")
 
 

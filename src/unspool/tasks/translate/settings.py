@@ -58,8 +58,11 @@ class TranslateSettings:
         for name in ("max_tokens", "max_length", "sampling_epochs"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; expected at least 1")
-        if self.seed < 0:
-            raise ConfigError(f"seed is {self.seed}; expected at least 0")
+        for name in ("dropout", "recurrent_dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}; expected a probability, at least 0 and below 1")
+        if not 0 <= self.seed < 2**63:
+            raise ConfigError(f"seed is {self.seed}; expected at least 0 and below 2^63")
         if self.share_embeddings and not self.joint_vocabulary:
             raise ConfigError("share_embeddings needs one vocabulary for both sides; ask for joint_vocabulary too")
 
