@@ -195,7 +195,9 @@ def _check_entries(name: str, state: Tree, number: int, which: str) -> None:
 
 
 def _per_layer(cell: CellFactory | Sequence[CellFactory], layers: int | None) -> list[CellFactory]:
-    if isinstance(cell, Sequence) and not isinstance(cell, str):
+    if isinstance(cell, str):
+        raise ConfigError(f"{cell!r} is no class of cells; expected one, such as unspool.cells.GRUCell or your own")
+    if isinstance(cell, Sequence):
         if layers not in (None, len(cell)):
             raise ConfigError(f"{len(cell)} cells were given for layers={layers}; give one cell, or one for each layer")
         factories = list(cell)

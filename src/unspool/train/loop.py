@@ -230,9 +230,8 @@ class Training:
                 metrics = self.learner.measure(self.job)
         state.metrics = self.place.from_main(metrics)
         if taken := RESERVED & state.metrics.keys():
-            raise ConfigError(
-                f"the job's metrics are called {', '.join(sorted(taken))}, as columns of metrics.jsonl are"
-            )
+            names = ", ".join(sorted(taken))
+            raise ConfigError(f"the job's metrics are called {names}, as columns of metrics.jsonl are; rename them")
         if self.log is not None:
             line = {**state.metrics, "epoch": self._epochs(), "seconds": self._seconds()}
             self.log.write("validation", state.step, line)
