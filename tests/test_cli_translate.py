@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -122,3 +124,11 @@ def test_a_destination_is_checked_before_anything_else(
 ) -> None:
     error = call(*arguments, place(tmp_path)).exception
     assert isinstance(error, ConfigError) and message in str(error)
+
+
+def test_closed_stdin_is_named(runs: list[Path]) -> None:
+    command = f"exec {sys.executable} -m unspool translate {runs[0]} <&-"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"stdin is closed; give texts as arguments" in done.stderr
+    assert b"Traceback" not in done.stderr

@@ -227,6 +227,8 @@ class Line(NamedTuple):
 
 def _chunks(texts: list[str] | None) -> Iterator[list[Line]]:
     """Lines to translate, some at a time."""
+    if not texts and sys.stdin is None:  # a shell's <&-
+        raise ConfigError("stdin is closed; give texts as arguments, or one a line on stdin")
     lines = _argument_lines(texts) if texts else _stdin_lines()
     size = 1 if not texts and sys.stdin.isatty() else 256
     chunk: list[Line] = []
