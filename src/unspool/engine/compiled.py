@@ -1,0 +1,169 @@
+"""A call on the CPU engine, differentiable: the first derivative by program, higher ones by the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from unspool.cells.state import Tree, map_tensors, tensors
+from unspool.engine import cpu, reference
+from unspool.graph.compile import Compiled, compiled
+
+
+def run(
+    cell: Any,
+    x: Tensor,
+    state: Tree,
+    context: Tree,
+    lengths: Tensor | None,
+    *,
+    reverse: bool,
+    truncate: int | None,
+    checkpoint: int | None,
+) -> tuple[Tensor, Tree]:
+    """What `reference.run` computes, on the CPU engine.
+
+    Raises:
+        CannotLower: no program can say what the step does.
+    """
+    found, captured = compiled(cell, x, state, context)
+    span = cpu.Span(x.shape[0], x.shape[1], lengths, reverse, truncate, checkpoint)
+
+    def by_reference(x: Tensor, states: Sequence[Tensor], contexts: Sequence[Tensor]) -> list[Tensor]:
+        options: dict[str, Any] = {"reverse": reverse, "truncate": truncate, "checkpoint": None}
+        y, after = reference.run(cell, x, _refilled(state, states), _refilled(context, contexts), lengths, **options)
+        return [y, *tensors(after)]
+
+    call = Call(found, span, by_reference, len(list(tensors(state))), len(list(tensors(context))))
+    flat = [x, *tensors(state), *tensors(context), *captured]
+    if torch.is_grad_enabled() and any(value.requires_grad for value in flat):
+        y, *finals = Unfold.apply(call, *flat)  # pyright: ignore[reportGeneralTypeIssues]
+    else:
+        y, finals, _, _ = call.forward(flat, keep=False)
+    return y, _refilled(state, finals)
+
+
+def _refilled(tree: Tree, values: Sequence[Tensor]) -> Tree:
+    left = iter(values)
+    return map_tensors(lambda _: next(left), tree)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call: the programs, the rows and steps, and the same by the reference."""
+
+    compiled: Compiled
+    span: cpu.Span
+    by_reference: Callable[[Tensor, Sequence[Tensor], Sequence[Tensor]], list[Tensor]]
+    states: int
+    contexts: int
+
+    def split(self, flat: Sequence[Any]) -> tuple[Any, list[Any], list[Any], list[Any]]:
+        """x, states, contexts, captured."""
+        first = 1 + self.states
+        second = first + self.contexts
+        return flat[0], list(flat[1:first]), list(flat[first:second]), list(flat[second:])
+
+    def weights(self, captured: Sequence[Tensor]) -> list[Tensor]:
+        return list(captured if self.compiled.once is None else self.compiled.once(*captured))
+
+    def forward(self, flat: Sequence[Tensor], keep: bool) -> tuple[Tensor, list[Tensor], list[Tensor], list[Tensor]]:
+        """Outputs, final states, what the backward pass needs, and the tensors as the engine reads them."""
+        x, states, contexts, captured = self.split(flat)
+        told = cpu.programs(self.compiled.program)
+        with torch.no_grad():
+            weights = self.weights(captured)
+        ready = _ready(x, states, contexts, weights)
+        y, finals, kept = cpu.forward(told, *ready, self.span, keep)
+        x, states, contexts, weights = ready
+        return y, finals, kept, [x, *states, *contexts, *weights]
+
+
+def _ready(x: Tensor, states: Sequence[Tensor], contexts: Sequence[Tensor], weights: Sequence[Tensor]) -> Any:
+    """As the engine reads them: rows dense, masks as numbers."""
+    x = cpu.lined(x.detach())
+    number = [value.detach().to(x.dtype) for value in contexts]
+    plain = [value.detach().to(x.dtype).contiguous() for value in weights]
+    return x, [cpu.dense_rows(v.detach()) for v in states], [cpu.dense_rows(v) for v in number], plain
+
+
+class Unfold(torch.autograd.Function):
+    """`Call` with its derivative."""
+
+    @staticmethod
+    def forward(ctx: Any, call: Call, *flat: Tensor) -> Any:
+        y, finals, kept, ready = call.forward(flat, keep=True)
+        ctx.call, ctx.sizes = call, (len(flat), len(ready), len(kept))
+        ctx.save_for_backward(*flat, *ready, *kept, y)
+        ctx.set_materialize_grads(False)
+        return (y, *finals)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor | None) -> Any:
+        call: Call = ctx.call
+        saved = list(ctx.saved_tensors)
+        flat, ready = saved[: ctx.sizes[0]], saved[ctx.sizes[0] : sum(ctx.sizes[:2])]
+        if torch.is_grad_enabled():
+            return None, *_by_reference(call, flat, grads)
+        kept, y = saved[sum(ctx.sizes[:2]) : -1], saved[-1]
+        return None, *_by_program(call, flat, ready, kept, y, grads, ctx.needs_input_grad[1:])
+
+
+def _by_reference(call: Call, flat: list[Tensor], grads: Sequence[Tensor | None]) -> list[Tensor | None]:
+    """The same derivative, itself differentiable."""
+    x, states, contexts, _ = call.split(flat)
+    with torch.enable_grad():
+        made = call.by_reference(x, states, contexts)
+        pairs = [(value, g) for value, g in zip(made, grads, strict=True) if g is not None and value.requires_grad]
+        wanted = [value for value in flat if value.requires_grad]
+        if not pairs or not wanted:
+            return [None] * len(flat)
+        ends, cotangents = zip(*pairs, strict=True)
+        found = iter(torch.autograd.grad(ends, wanted, cotangents, create_graph=True, allow_unused=True))
+    return [next(found) if value.requires_grad else None for value in flat]
+
+
+def _by_program(
+    call: Call, flat: list[Tensor], ready: list[Tensor], kept: list[Tensor], y: Tensor,
+    grads: Sequence[Tensor | None], needed: Sequence[bool],
+) -> list[Tensor | None]:  # fmt: skip
+    told = cpu.programs(call.compiled.program)
+    x, states, contexts, weights = call.split(ready)
+    dy = None if grads[0] is None else cpu.lined(grads[0])
+    dfinals = [None if g is None else cpu.dense_rows(g) for g in grads[1:]]
+    found = cpu.backward(told, x, states, contexts, weights, y, kept, dy, dfinals, call.span)
+    captured = call.split(flat)[3]
+    gradients = [
+        found.x,
+        *(found.states.get(index) for index in range(call.states)),
+        *(found.contexts.get(index) for index in range(call.contexts)),
+        *_of_captured(call, captured, weights, found.sums),
+    ]
+    return [g if wanted else None for g, wanted in zip(gradients, needed, strict=True)]
+
+
+def _of_captured(
+    call: Call, captured: Sequence[Tensor], weights: Sequence[Tensor], sums: Sequence[Tensor]
+) -> list[Tensor | None]:
+    """Gradients of the captured tensors, from sums over rows."""
+    own = call.compiled
+    assert own.tail is not None
+    dweights: list[Tensor | None] = [None] * len(weights)
+    for index, value in zip(own.learned, own.tail(*sums, *weights), strict=True):
+        dweights[index] = value
+    if own.once is None:
+        return dweights
+    with torch.enable_grad():
+        leaves = [value.detach().requires_grad_(value.requires_grad) for value in captured]
+        made = own.once(*leaves)
+        pairs = [(value, g) for value, g in zip(made, dweights, strict=True) if g is not None and value.requires_grad]
+    wanted = [leaf for leaf in leaves if leaf.requires_grad]
+    if not pairs or not wanted:
+        return [None] * len(leaves)
+    ends, cotangents = zip(*pairs, strict=True)
+    found = iter(torch.autograd.grad(ends, wanted, cotangents, allow_unused=True))
+    return [next(found) if leaf.requires_grad else None for leaf in leaves]

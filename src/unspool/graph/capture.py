@@ -1,0 +1,140 @@
+"""What a step reads besides its arguments: parameters, buffers, tensors of a closure; and what else it depends on."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+PLAIN = (int, float, str, bool, bytes, complex, type(None), torch.dtype, torch.device, torch.Size)
+BY_IDENTITY = (type, types.FunctionType, types.BuiltinFunctionType, types.MethodType, types.ModuleType)
+BOOKKEEPING = frozenset({"_parameters", "_buffers", "_modules", "_non_persistent_buffers_set", "_is_full_backward_hook"})
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """All that a cell holds: its tensors by path, and a fingerprint of everything else.
+
+    Two cells with equal fingerprints take the same steps, but for the numbers in their tensors.
+    """
+
+    tensors: dict[str, Tensor]
+    fingerprint: tuple[Any, ...]
+
+
+def inventory(cell: object) -> Inventory:
+    """Walk through `cell`: modules, plain objects, lists, tuples and dicts.
+
+    Example:
+        >>> held = inventory(torch.nn.Linear(2, 3))
+        >>> sorted(held.tensors)
+        ['bias', 'weight']
+        >>> held.fingerprint == inventory(torch.nn.Linear(2, 3)).fingerprint
+        True
+    """
+    tensors: dict[str, Tensor] = {}
+    marks: list[Any] = []
+    _walk(cell, "", tensors, marks, {})
+    return Inventory(tensors, tuple(marks))
+
+
+def _walk(value: Any, path: str, tensors: dict[str, Tensor], marks: list[Any], seen: dict[int, str]) -> None:
+    if isinstance(value, PLAIN):
+        marks.append((path, type(value), value))
+        return
+    if isinstance(value, BY_IDENTITY):
+        marks.append((path, value))
+        return
+    if id(value) in seen:
+        marks.append((path, "as", seen[id(value)]))
+        return
+    seen[id(value)] = path
+    if isinstance(value, Tensor):
+        tensors[path] = value
+        marks.append((path, tuple(value.shape), value.dtype, value.requires_grad))
+        return
+    marks.append((path, type(value)))
+    for name, part in _parts(value):
+        _walk(part, f"{path}.{name}" if path else name, tensors, marks, seen)
+
+
+def _parts(value: Any) -> Iterator[tuple[str, Any]]:
+    """The named parts of a value; of one that cannot be looked into, its identity stands for it."""
+    if isinstance(value, nn.Module):
+        for group in ("_parameters", "_buffers", "_modules"):
+            yield from getattr(value, group).items()
+        for name, part in vars(value).items():
+            if name not in BOOKKEEPING and not (name.endswith(("_hooks", "_hooks_with_kwargs")) and not part):
+                yield name, part
+    elif isinstance(value, dict):
+        yield from ((repr(key), part) for key, part in value.items())
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        yield from ((str(place), part) for place, part in enumerate(value))
+    elif hasattr(value, "__dict__"):
+        yield from vars(value).items()
+    else:
+        yield "id", id(value)
+
+
+def map_arguments(function: Callable[[Tensor], Any], value: Any) -> Any:
+    """Apply `function` to the tensors among the arguments of a call, in lists, tuples and dicts too."""
+    if isinstance(value, Tensor):
+        return function(value)
+    if type(value) in (list, tuple):
+        return type(value)(map_arguments(function, part) for part in value)
+    if type(value) is dict:
+        return {key: map_arguments(function, part) for key, part in value.items()}
+    return value
+
+
+class Watch(TorchFunctionMode):
+    """Collects, in order, the tensors that calls read and that neither were given nor made by a call."""
+
+    def __init__(self, given: list[Tensor]) -> None:
+        super().__init__()
+        self.known: dict[int, Tensor] = {id(value): value for value in given}
+        self.captured: list[Tensor] = []
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        map_arguments(self._read, args)
+        map_arguments(self._read, kwargs or {})
+        made = func(*args, **(kwargs or {}))
+        map_arguments(self._keep, made)
+        return made
+
+    def _read(self, value: Tensor) -> None:
+        if id(value) not in self.known:
+            self.captured.append(value)
+            self._keep(value)
+
+    def _keep(self, value: Tensor) -> None:
+        # Kept alive, so that no later tensor gets the same id.
+        self.known[id(value)] = value
+
+
+class Swap(TorchFunctionMode):
+    """Lets calls read other tensors in place of those captured; results made without gradient are detached."""
+
+    def __init__(self, captured: list[Tensor], stand_ins: list[Tensor]) -> None:
+        super().__init__()
+        self.captured = captured  # keeps the ids valid
+        self.table = {id(old): new for old, new in zip(captured, stand_ins, strict=True)}
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        args, kwargs = map_arguments(self._other, args), map_arguments(self._other, kwargs or {})
+        made = func(*args, **kwargs)
+        if torch.is_grad_enabled():
+            return made
+        return map_arguments(lambda value: value.detach() if value.is_floating_point() else value, made)
+
+    def _other(self, value: Tensor) -> Tensor:
+        return self.table.get(id(value), value)

@@ -1,0 +1,119 @@
+"""From a cell to its programs: trace, convert, rewrite, plan, write; once for each structure."""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+
+from unspool.cells.base import step_name
+from unspool.cells.state import Tree, layout
+from unspool.graph.capture import Inventory, inventory
+from unspool.graph.convert import convert, tail_module
+from unspool.graph.emit import PassProgram, emitted
+from unspool.graph.plan import planned
+from unspool.graph.refuse import CannotLower
+from unspool.graph.rewrite import rewritten
+from unspool.graph.trace import Signature, Step, find_step, trace_joint
+
+DTYPES = {torch.float32: "f32", torch.float64: "f64"}
+MOST = 256
+"""Structures that are remembered."""
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """The programs of a structure.
+
+    `captured`: what the step reads besides its arguments, as paths into the cell, or the tensor itself where no path
+    leads to it. `once` computes the weights from the captured tensors (`None`: they are the same). `tail` turns sums
+    over rows, and the weights, into the gradients of the weights named in `learned`. `program` is all that the engine
+    needs, as JSON.
+    """
+
+    captured: tuple[str | Tensor, ...]
+    once: fx.GraphModule | None
+    tail: fx.GraphModule | None
+    learned: tuple[int, ...]
+    program: str
+
+    def read(self, held: Inventory) -> list[Tensor]:
+        """The captured tensors of a cell with this structure."""
+        return [held.tensors[source] if isinstance(source, str) else source for source in self.captured]
+
+
+_known: OrderedDict[tuple[Any, ...], Compiled | CannotLower] = OrderedDict()
+
+
+def compiled(cell: Any, x: Tensor, state: Tree, context: Tree) -> tuple[Compiled, list[Tensor]]:
+    """The programs for one call, and the tensors that the cell holds, in the order in which they take them.
+
+    Raises:
+        CannotLower: no program can say what the step does.
+    """
+    held = inventory(cell)
+    signature = Signature.of(x, state, context)
+    key = held.fingerprint, signature, layout(state), layout(context), torch.is_grad_enabled()
+    found = _known.get(key)
+    if found is None:
+        try:
+            found = _compile(cell, held, x, state, context)
+        except CannotLower as error:
+            found = error
+        _known[key] = found
+        if len(_known) > MOST:
+            _known.popitem(last=False)
+    if isinstance(found, CannotLower):
+        raise found
+    return found, found.read(held)
+
+
+def forget() -> None:
+    """Forget every structure, for measurements of the first call."""
+    _known.clear()
+
+
+def _compile(cell: Any, held: Inventory, x: Tensor, state: Tree, context: Tree) -> Compiled:
+    step = find_step(cell, x, state, context)
+    if inventory(cell).fingerprint != held.fingerprint:
+        raise CannotLower(f"{step_name(cell)} changes an attribute of its own in a step; carry it in the state")
+    dtype = _dtype(step)
+    joint = trace_joint(step, torch.is_grad_enabled())
+    rows = convert(joint, step_name(cell))
+    rows = rewritten(rows, [joint.weights + 1 + index for index in range(joint.states)])
+    tail = tail_module(joint, rows) if joint.cotangents else None
+    plan = planned(rows, joint.weights, joint.states, joint.contexts)
+    program = {
+        "dtype": dtype,
+        "output": rows.outputs[0].width,
+        "states": [list(shape) for shape, *_ in step.signature.states],
+        "saved": plan.saved,
+        "forward": _written(emitted(plan.forward, dtype)),
+        "forward_only": _written(emitted(plan.forward_only, dtype)),
+        "backward": None if plan.backward is None else _written(emitted(plan.backward, dtype)),
+        "sums": [list(traced.meta["val"].shape) for traced in rows.sums],
+        "contexts": [list(shape) for shape, *_ in step.signature.contexts],
+    }
+    paths = {id(value): path for path, value in reversed(list(held.tensors.items()))}
+    captured = tuple(paths.get(id(value), value) for value in step.captured)
+    learned = tuple(index for index in joint.wanted if index < joint.weights)
+    return Compiled(captured, joint.once, tail, learned, json.dumps(program))
+
+
+def _written(program: PassProgram) -> dict[str, Any]:
+    return {"text": program.text, "slots": [list(slot) for slot in program.slots]}
+
+
+def _dtype(step: Step) -> str:
+    """The one floating-point type of all that the step sees."""
+    found = {value.dtype for value in step.captured if value.is_floating_point()}
+    found |= {dtype for _, dtype, _ in step.signature.all() if dtype != torch.bool}
+    if len(found) != 1 or not found <= set(DTYPES):
+        raise CannotLower(
+            f"{step_name(step.cell)} sees {', '.join(sorted(map(str, found)))}; expected float32 alone or float64 alone"
+        )
+    return DTYPES[found.pop()]

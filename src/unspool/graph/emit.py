@@ -1,0 +1,454 @@
+"""A pass, written as the text that the C++ engine reads (`csrc/README.md` says what each line means)."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from unspool.graph.ir import Node, Ref, merged, packed
+from unspool.graph.plan import PHASES, PassPlan
+from unspool.graph.rewrite import ordered
+from unspool.graph.schedule import Item, Strip, in_register, scheduled
+
+
+@dataclass(frozen=True)
+class PassProgram:
+    """The text of a pass, and what belongs in each argument slot: `(kind, index)`."""
+
+    text: str
+    slots: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
+class Home:
+    """Where a node's numbers are: a tensor of the program, an offset, and a stride for each dimension of the node."""
+
+    tensor: int
+    offset: int
+    strides: tuple[int, ...]
+
+
+def emitted(plan: PassPlan, dtype: str) -> PassProgram:
+    """Write `plan` for elements of `dtype`, `"f32"` or `"f64"`."""
+    return _Writer(plan, dtype).run()
+
+
+class _Writer:
+    def __init__(self, plan: PassPlan, dtype: str) -> None:
+        self.plan, self.dtype = plan, dtype
+        self.slots: dict[tuple[str, int], int] = {}
+        self.tensors: dict[str, int] = {}
+        self.packs: dict[str, int] = {}
+        self.carry: list[str] = []
+        self.homes: dict[Node, list[Home]] = {}
+        self.body: list[str] = []
+        self.folded = {node for _, node in plan.folds if self._folds(node)}
+        ends = [*plan.carries.values(), *plan.stores, *plan.sums, *(node for _, node in plan.folds)]
+        self.order = [node for node in ordered(ends) if node in plan.phase and node not in self.folded]
+        self.here = set(self.order)
+        self.users: dict[Node, list[tuple[Node, Ref]]] = {}
+        for node in [*self.order, *plan.sums, *self.folded]:
+            for ref in node.refs():
+                self.users.setdefault(ref.node, []).append((node, ref))
+
+    def _folds(self, node: Node) -> bool:
+        """A product that only sums into a gradient of context is summed over the steps as it is computed."""
+        others = [user for user in self.plan.phase if any(ref.node is node for ref in user.refs())]
+        return node.op == "matmul" and not others and node not in self.plan.stores
+
+    def run(self) -> PassProgram:
+        items = {
+            phase: scheduled([n for n in self.order if self.plan.phase[n] == phase], self._phase_nodes(phase))
+            for phase in PHASES
+        }
+        for state in self._carried():
+            self._carry(state)
+        self._settle(items)
+        for phase in PHASES:
+            self._phase(phase, items[phase])
+        self._fold()
+        self._reduce()
+        head = [f"unspool 1 {self.dtype} {'forward' if self.plan.forward else 'backward'}", f"args {len(self.slots)}"]
+        packs = [f"pack {line}" for line in self.packs]
+        text = "\n".join([*head, *self.tensors, *self.carry, *packs, *self.body]) + "\n"
+        return PassProgram(text, tuple(self.slots))
+
+    def _phase_nodes(self, phase: str) -> set[Node]:
+        return {node for node in self.order if self.plan.phase[node] == phase}
+
+    # Tensors
+
+    def slot(self, kind: str, index: int) -> int:
+        return self.slots.setdefault((kind, index), len(self.slots))
+
+    def tensor(self, line: str) -> int:
+        return self.tensors.setdefault(line, len(self.tensors))
+
+    def _carried(self) -> list[int]:
+        return sorted(self.plan.carries)
+
+    def _carry(self, state: int) -> None:
+        forward = self.plan.forward
+        enter, leave = ("state", "final") if forward else ("dfinal", "dinitial")
+        place = self._carried().index(state)
+        width = self.plan.carries[state].width
+        self.tensor(f"state {place} {width}")
+        self.tensor(f"next {place} {width}")
+        self.carry.append(f"carry {place} {self.slot(enter, state)} {self.slot(leave, state)}")
+
+    def _input(self, node: Node) -> Home:
+        kind, index, width = node.name, node.info.get("index", 0), node.width
+        if node.op == "weight":
+            tensor = self.tensor(f"param {self.slot('weight', index)} {width}")
+        elif kind in ("x", "dy"):
+            tensor = self.tensor(f"step {self.slot(kind, 0)} {width}")
+        elif kind == "context":
+            tensor = self.tensor(f"row {self.slot(kind, index)} {width}")
+        elif kind == "dstate" or self.plan.forward:
+            tensor = self.tensor(f"state {self._carried().index(index)} {width}")
+        else:
+            sequence = self._kept(*self.plan.states[index], width)
+            first = self.tensor(f"row {self.slot('state', index)} {width}")
+            tensor = self.tensor(f"prev {sequence} {first}")
+        return Home(tensor, 0, packed(node.shape))
+
+    def _kept(self, kind: str, index: int, width: int) -> int:
+        word = "saved" if kind == "saved" else "step"
+        return self.tensor(f"{word} {self.slot(kind, index)} {width}")
+
+    def home(self, node: Node) -> Home:
+        """Where to read `node`."""
+        if node not in self.homes:
+            if node.op in ("input", "weight"):
+                self.homes[node] = [self._input(node)]
+            else:
+                kind, index = self.plan.kept[node]
+                self.homes[node] = [Home(self._kept(kind, index, node.width), 0, packed(node.shape))]
+        return self.homes[node][0]
+
+    # Homes
+
+    def _settle(self, items: dict[str, list[Item]]) -> None:
+        """Give every node that must be in memory its homes: the first one is read, all are written."""
+        place = {node: (phase, index) for phase in PHASES for index, item in enumerate(items[phase]) for node in _nodes(item)}
+        for phase in PHASES:
+            live: list[tuple[int, int, int, int]] = []  # first item, last item, offset, width
+            for index, item in enumerate(items[phase]):
+                for node in _nodes(item):
+                    self.homes[node] = self._homes(node, phase, index, place, live)
+        for node in self.order:
+            if node.op == "pieces":
+                self._send_pieces(node)
+
+    def _homes(
+        self, node: Node, phase: str, index: int, place: dict[Node, tuple[str, int]], live: list[tuple[int, int, int, int]]
+    ) -> list[Home]:
+        dense, homes = packed(node.shape), []
+        for kind, slot in self.plan.stores.get(node, []):
+            if kind == "saved":
+                homes.insert(0, Home(self._kept(kind, slot, node.width), 0, dense))
+            else:
+                homes.append(Home(self.tensor(f"step {self.slot(kind, slot)} {node.width}"), 0, dense))
+        readable = any(kind == "saved" for kind, _ in self.plan.stores.get(node, []))
+        nexts = [state for state, value in self.plan.carries.items() if value is node]
+        states = [Home(self.tensor(f"next {self._carried().index(s)} {node.width}"), 0, dense) for s in nexts]
+        users = self._readers(node)
+        elsewhere = any(user not in place or place[user][0] != phase for user, _ in users)
+        if elsewhere and not readable:
+            word = "rowbuf" if phase == "rows" else "chunk"
+            unique = len(self.tensors)
+            homes.insert(0, Home(self.tensor(f"{word} {node.width} # {unique}"), 0, dense))
+            readable = True
+        homes[len(homes) if readable else 0 : 0] = states
+        near = [(user, ref) for user, ref in users if user in place and place[user][0] == phase]
+        last = max((place[user][1] for user, ref in near if self._needs_memory(node, user, ref, place)), default=-1)
+        if last >= 0 and not readable and not states:
+            offset = _free(live, index, node.width)
+            live.append((index, last, offset, node.width))
+            homes.insert(0, Home(self.tensor(f"temp {offset} {node.width}"), 0, dense))
+        return homes
+
+    def _readers(self, node: Node) -> list[tuple[Node, Ref]]:
+        """Who looks at `node`; who looks at what was joined from it writes it where it belongs, and reads nothing."""
+        return [(user, ref) for user, ref in self.users.get(node, []) if not self._direct(user, ref)]
+
+    def _direct(self, user: Node, ref: Ref) -> bool:
+        source = ref.node
+        return (
+            user.op == "pieces" and source.op in ("map", "copy") and source in self.here and ref.dense
+            and self.plan.phase[source] == self.plan.phase.get(user)
+        )  # fmt: skip
+
+    def _needs_memory(self, node: Node, user: Node, ref: Ref, place: dict[Node, tuple[str, int]]) -> bool:
+        if node.op not in ("map", "copy") or user.op not in ("map", "copy"):
+            return True
+        return place.get(node) != place.get(user) or not in_register(ref, user)
+
+    def _send_pieces(self, node: Node) -> None:
+        """A node that is a piece of `node`, and nothing but elementwise, is written right into it."""
+        for start, ref in zip(node.info["starts"], node.refs(), strict=True):
+            if self._direct(node, ref):
+                for home in self.homes[node]:
+                    self.homes[ref.node].append(self._piece(home, node, start, ref))
+
+    def _piece(self, home: Home, node: Node, start: int, ref: Ref) -> Home:
+        """The place of a piece in the home of the whole, with strides for each dimension of the piece."""
+        offset = home.offset + start * home.strides[node.info["dim"]]
+        strides = list(home.strides)
+        shape = ref.node.shape
+        if len(shape) != len(strides):  # the piece has dimensions of 1 more or less
+            counted = iter(stride for stride, size in zip(strides, ref.shape, strict=True) if size != 1)
+            strides = [0 if size == 1 else next(counted) for size in shape]
+        return Home(home.tensor, offset, tuple(strides))
+
+    # Phases
+
+    def _phase(self, phase: str, items: list[Item]) -> None:
+        accumulated = [
+            (index, node) for index, node in self.plan.folds if node not in self.folded and self._fold_phase(node) == phase
+        ]
+        if not items and not accumulated:
+            return
+        self.body.append(f"phase {phase}")
+        for item in items:
+            if isinstance(item, Strip):
+                self._strip(item)
+            else:
+                getattr(self, f"_write_{item.op}")(item)
+        for index, node in accumulated:
+            self._accumulate(index, node)
+
+    def _fold_phase(self, node: Node) -> str:
+        """Only the loop goes over the steps of a row in order."""
+        return "loop"
+
+    def _accumulate(self, index: int, node: Node) -> None:
+        total = self.tensor(f"row {self.slot('dcontext', index)} {node.width}")
+        own = self.home(node)
+        self.body += [
+            f"strip 1 1 {node.width} 2 1 1", f"in {total} 0 0 0 1", f"in {own.tensor} {own.offset} 0 0 1", "op add 0 1",
+            f"out 2 {total} 0 0 0 1",
+        ]  # fmt: skip
+
+    def _fold(self) -> None:
+        products = [(index, node) for index, node in self.plan.folds if node in self.folded]
+        if products:
+            self.body.append("phase fold")
+        for index, node in products:
+            total = self.tensor(f"row {self.slot('dcontext', index)} {node.width}")
+            self._matmul_line(node, Home(total, 0, packed(node.shape)), "accumulate")
+
+    def _reduce(self) -> None:
+        if self.plan.sums:
+            self.body.append("phase reduce")
+        for index, node in enumerate(self.plan.sums):
+            slot = self.slot("sum", index)
+            if node.op == "bgrad":
+                (d,) = node.refs()
+                tensor, offset, (ld, _) = self._look(d)
+                self.body.append(f"bgrad {slot} 0 {d.shape[1]} {d.shape[0]} {tensor} {offset} {ld}")
+                continue
+            d, x = node.refs()
+            groups, rows, columns = node.shape
+            for group in range(groups):
+                dt, do, (dg, dl, _) = self._look(d)
+                xt, xo, (xg, xl, _) = self._look(x)
+                self.body.append(
+                    f"wgrad {slot} {group * rows * columns} {columns} {rows} {columns} {d.shape[1]} "
+                    f"{dt} {do + group * dg} {dl} {xt} {xo + group * xg} {xl}"
+                )
+
+    def _look(self, ref: Ref) -> tuple[int, int, tuple[int, ...]]:
+        """Tensor, offset and strides through which `ref` is read. All homes that are read through are dense."""
+        home = self.home(ref.node)
+        return home.tensor, home.offset + ref.offset, ref.strides
+
+    # Instructions
+
+    def _write_gemm(self, node: Node) -> None:
+        a, w, *bias = node.refs()
+        out = self._first(node)
+        groups, rows, columns = node.shape
+        weight = self.home(w.node).tensor
+        for group in range(groups):
+            pack = f"{weight} {w.offset + group * w.strides[0]} {w.shape[1]} {columns} {w.strides[1]} {w.strides[2]}"
+            index = self.packs.setdefault(pack, len(self.packs))
+            tensor, offset, (ag, al, _) = self._look(a)
+            start = "zero"
+            if bias:
+                begin, at, _ = self._look(bias[0])
+                start = f"bias {begin} {at}"
+            self.body.append(
+                f"gemm {index} {rows} {out.tensor} {out.offset + group * rows * columns} {columns} "
+                f"{tensor} {offset + group * ag} {al} {start}"
+            )
+        self._copies(node)
+
+    def _write_matmul(self, node: Node) -> None:
+        self._matmul_line(node, self._first(node), "zero")
+        self._copies(node)
+
+    def _matmul_line(self, node: Node, out: Home, init: str) -> None:
+        a, b = node.refs()
+        batch, rows, columns = node.shape
+        parts = [f"matmul {batch} {rows} {columns} {a.shape[2]} {init} {out.tensor} {out.offset}", *map(str, out.strides)]
+        for ref in (a, b):
+            tensor, offset, strides = self._look(ref)
+            parts += map(str, (tensor, offset, *strides))
+        self.body.append(" ".join(parts))
+
+    def _write_reduce(self, node: Node) -> None:
+        (ref,) = node.refs()
+        out = self._first(node)
+        tensor, offset, strides = self._look(ref)
+        sizes, steps = " ".join(map(str, ref.shape)), " ".join(map(str, strides))
+        self.body.append(f"reduce {node.name} {sizes} {out.tensor} {out.offset} {tensor} {offset} {steps}")
+        self._copies(node)
+
+    def _write_pieces(self, node: Node) -> None:
+        """Pieces that nobody wrote in place are copied; what no piece covers is zero."""
+        dim, end = node.info["dim"], 0
+        for start, ref in sorted(zip(node.info["starts"], node.refs(), strict=True), key=lambda part: part[0]):
+            self._zero(node, end, start)
+            end = start + ref.shape[dim]
+            if not self._direct(node, ref):
+                for home in self.homes[node]:
+                    piece = Home(home.tensor, home.offset + start * home.strides[dim], home.strides)
+                    self._move(ref, piece)
+        self._zero(node, end, node.shape[dim])
+
+    def _zero(self, node: Node, start: int, end: int) -> None:
+        if start >= end:
+            return
+        dim = node.info["dim"]
+        shape = (*node.shape[:dim], end - start, *node.shape[dim + 1 :])
+        for home in self.homes[node]:
+            sizes, (steps,) = merged(shape, home.strides)
+            for lead, rest in _unrolled(sizes):
+                at = home.offset + start * home.strides[dim] + sum(i * s for i, s in zip(lead, steps, strict=False))
+                line = _three(steps[len(lead) :])
+                self.body += [f"strip {_sizes(rest)} 1 0 1", "imm 0.0", f"out 0 {home.tensor} {at} {line}"]
+
+    def _first(self, node: Node) -> Home:
+        """Where a product is written to: scratch or what is saved, which lie in the order of the rows."""
+        return self.homes[node][0]
+
+    def _copies(self, node: Node) -> None:
+        own = self.homes[node][0]
+        for home in self.homes[node][1:]:
+            self._move(Ref(node, node.shape, packed(node.shape)), home, own)
+
+    def _move(self, ref: Ref, to: Home, source: Home | None = None) -> None:
+        source = source or self.home(ref.node)
+        sizes, (read, write) = merged(ref.shape, ref.strides, to.strides)
+        for lead, rest in _unrolled(sizes):
+            start = source.offset + ref.offset + sum(i * s for i, s in zip(lead, read, strict=False))
+            at = to.offset + sum(i * s for i, s in zip(lead, write, strict=False))
+            self.body += [
+                f"strip {_sizes(rest)} 1 0 1", f"in {source.tensor} {start} {_three(read[len(lead) :])}",
+                f"out 0 {to.tensor} {at} {_three(write[len(lead) :])}",
+            ]  # fmt: skip
+
+    def _strip(self, strip: Strip) -> None:
+        _StripWriter(self, strip).write()
+
+
+class _StripWriter:
+    """One strip: inputs, constants, operations and outputs over a space that all of them walk with strides."""
+
+    def __init__(self, writer: _Writer, strip: Strip) -> None:
+        self.writer, self.strip = writer, strip
+        self.walks: list[tuple[int, ...]] = []
+        self.inputs: dict[tuple[int, int, int], int] = {}
+        self.imms: dict[str, int] = {}
+        self.ops: list[tuple[str, list[tuple[str, int]]]] = []
+        self.outs: list[tuple[tuple[str, int], int, int, int]] = []
+        self.values: dict[Node, tuple[str, int]] = {}
+
+    def write(self) -> None:
+        for node in self.strip.nodes:
+            self.values[node] = self._operation(node)
+            for home in self.writer.homes[node]:
+                walk = self._walk(self._counted(home.strides, node.shape))
+                self.outs.append((self.values[node], home.tensor, home.offset, walk))
+        sizes, steps = merged(self.strip.space, *self.walks) if self.strip.space else ([], [[] for _ in self.walks])
+        for lead, rest in _unrolled(sizes):
+            self._text(lead, rest, steps)
+
+    def _counted(self, strides: Iterable[int], shape: Iterable[int]) -> tuple[int, ...]:
+        return tuple(stride for stride, size in zip(strides, shape, strict=True) if size != 1)
+
+    def _walk(self, strides: tuple[int, ...]) -> int:
+        if strides not in self.walks:
+            self.walks.append(strides)
+        return self.walks.index(strides)
+
+    def _operation(self, node: Node) -> tuple[str, int]:
+        operands = [self._operand(argument, node) for argument in node.args]
+        if node.op == "copy" or node.name == "mov":
+            return operands[0]
+        self.ops.append((node.name, operands))
+        return "op", len(self.ops) - 1
+
+    def _operand(self, argument: Ref | float, node: Node) -> tuple[str, int]:
+        if isinstance(argument, float):
+            return self._imm(argument)
+        source = argument.node
+        if source in self.values and in_register(argument, node):
+            return self.values[source]
+        if source.op == "number":
+            return self._imm(source.info["value"])
+        home = self.writer.home(source)
+        strides = argument.strides
+        key = home.tensor, home.offset + argument.offset, self._walk(self._counted(strides, argument.shape))
+        return "in", self.inputs.setdefault(key, len(self.inputs))
+
+    def _imm(self, value: float) -> tuple[str, int]:
+        return "imm", self.imms.setdefault(repr(value), len(self.imms))
+
+    def _text(self, lead: tuple[int, ...], rest: list[int], steps: list[list[int]]) -> None:
+        first = {"in": 0, "imm": len(self.inputs), "op": len(self.inputs) + len(self.imms)}
+        body = self.writer.body
+        body.append(f"strip {_sizes(rest)} {len(self.inputs) + len(self.imms)} {len(self.ops)} {len(self.outs)}")
+        for tensor, offset, walk in self.inputs:
+            body.append(f"in {tensor} {offset + _at(lead, steps[walk])} {_three(steps[walk][len(lead) :])}")
+        body += [f"imm {value}" for value in self.imms]
+        for name, operands in self.ops:
+            body.append(" ".join(["op", name, *(str(first[kind] + index) for kind, index in operands)]))
+        for (kind, index), tensor, offset, walk in self.outs:
+            at = offset + _at(lead, steps[walk])
+            body.append(f"out {first[kind] + index} {tensor} {at} {_three(steps[walk][len(lead) :])}")
+
+
+def _at(lead: tuple[int, ...], steps: list[int]) -> int:
+    return sum(index * step for index, step in zip(lead, steps, strict=False))
+
+
+def _unrolled(sizes: list[int]) -> list[tuple[tuple[int, ...], list[int]]]:
+    """An instruction walks three dimensions; each index into those before is an instruction of its own."""
+    lead = sizes[: max(0, len(sizes) - 3)]
+    return [(index, sizes[len(lead) :]) for index in itertools.product(*map(range, lead))]
+
+
+def _sizes(sizes: list[int]) -> str:
+    return " ".join(map(str, [1] * (3 - len(sizes)) + sizes))
+
+
+def _three(strides: list[int]) -> str:
+    return " ".join(map(str, [0] * (3 - len(strides)) + list(strides)))
+
+
+def _nodes(item: Item) -> list[Node]:
+    return item.nodes if isinstance(item, Strip) else [item]
+
+
+def _free(live: list[tuple[int, int, int, int]], index: int, width: int) -> int:
+    """The first offset where `width` numbers fit among those still needed at item `index`."""
+    taken = sorted((offset, offset + size) for _, last, offset, size in live if last >= index)
+    place = 0
+    for start, stop in taken:
+        if place + width <= start:
+            break
+        place = max(place, stop)
+    return place

@@ -1,0 +1,420 @@
+"""A step, traced: its forward pass split from what depends on parameters alone, and joined with its derivative."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+from torch._decomp import get_decompositions
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from unspool.cells.base import step_name
+from unspool.cells.state import Tree, layout, map_tensors, tensors
+from unspool.graph.capture import Swap, Watch
+from unspool.graph.refuse import CannotLower
+
+BATCHES = (10007, 10009)
+"""Made-up numbers of rows, prime and large: whatever is a multiple of one is the batch."""
+
+_aten = torch.ops.aten
+
+VIEWS = frozenset(
+    {
+        _aten.alias.default, _aten.detach.default, _aten.view.default, _aten._unsafe_view.default,
+        _aten.permute.default, _aten.t.default, _aten.transpose.int, _aten.expand.default, _aten.squeeze.default,
+        _aten.squeeze.dim, _aten.squeeze.dims, _aten.unsqueeze.default, _aten.slice.Tensor, _aten.select.int,
+        _aten.split.Tensor, _aten.split_with_sizes.default, _aten.unbind.int,
+    }
+)  # fmt: skip
+"""Operations that only look at their input in another way."""
+
+_DECOMPOSED = (
+    "_softmax", "_softmax_backward_data", "_log_softmax", "_log_softmax_backward_data",
+    "native_layer_norm_backward", "native_group_norm", "native_group_norm_backward", "_fused_rms_norm",
+    "_fused_rms_norm_backward", "addmv", "addbmm", "addr", "mv", "dot", "vdot", "outer",
+    "addcmul", "addcdiv", "lerp", "std", "std_mean", "logsumexp", "logaddexp", "softplus_backward",
+    "log_sigmoid_forward", "log_sigmoid_backward", "gelu", "gelu_backward", "silu", "silu_backward", "mish",
+    "mish_backward", "elu", "elu_backward", "celu", "selu", "leaky_relu", "leaky_relu_backward", "hardsigmoid",
+    "hardsigmoid_backward", "hardswish", "hardswish_backward", "hardtanh", "hardtanh_backward", "softshrink",
+    "hardshrink", "threshold", "threshold_backward", "prelu", "glu", "glu_backward", "linalg_vector_norm", "norm",
+    "stack", "roll", "repeat", "rot90", "tril", "triu", "narrow_copy", "slice_scatter", "nan_to_num", "rsub",
+    "sinc", "square", "special_entr", "xlogy", "logit", "logit_backward", "frac", "heaviside", "lift_fresh",
+    "new_full", "ones_like", "zeros_like", "full_like", "split", "native_dropout_backward", "diag_embed",
+    "masked_fill_", "logical_and_", "mul_", "add_", "div_", "sub_", "mse_loss", "mse_loss_backward", "binary_cross_entropy",
+)  # fmt: skip
+
+
+def _decompositions() -> dict[Any, Callable[..., Any]]:
+    packets = [getattr(_aten, name) for name in _DECOMPOSED if hasattr(_aten, name)]
+    return get_decompositions(packets)  # pyright: ignore[reportReturnType]
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a step is called with, but for the number of rows: `[x], states, contexts` as `(shape, dtype, requires_grad)`."""
+
+    x: tuple[Any, ...]
+    states: tuple[tuple[Any, ...], ...]
+    contexts: tuple[tuple[Any, ...], ...]
+
+    @staticmethod
+    def of(x: Tensor, state: Tree, context: Tree) -> Signature:
+        def kind(value: Tensor, wanted: bool) -> tuple[Any, ...]:
+            return tuple(value.shape[1:]), value.dtype, wanted
+
+        return Signature(
+            ((x.shape[2],), x.dtype, x.requires_grad),
+            # A state carries gradients from step to step, whether or not the first one has one.
+            tuple(kind(value, value.is_floating_point()) for value in tensors(state)),
+            tuple(kind(value, value.requires_grad) for value in tensors(context)),
+        )
+
+    def all(self) -> tuple[tuple[Any, ...], ...]:
+        return (self.x, *self.states, *self.contexts)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step function with what it reads: `captured`, in the order in which traces take them."""
+
+    cell: Any
+    captured: list[Tensor]
+    state: Tree
+    context: Tree
+    signature: Signature
+
+    def __call__(self, stand_ins: Sequence[Tensor], x: Tensor, states: Sequence[Tensor], contexts: Sequence[Tensor]) -> Any:
+        state, context = _refill(self.state, states), _refill(self.context, contexts)
+        with Swap(self.captured, list(stand_ins)):
+            y, after = self.cell(x, state, *(() if self.context is None else (context,)))
+        return [y, *tensors(after)]
+
+
+def _refill(tree: Tree, values: Sequence[Tensor]) -> Tree:
+    left = iter(values)
+    return map_tensors(lambda _: next(left), tree)
+
+
+def find_step(cell: Any, x: Tensor, state: Tree, context: Tree) -> Step:
+    """Run one step on two rows of numbers and note what it reads."""
+
+    def rows(value: Tensor) -> Tensor:
+        return torch.zeros(2, *value.shape[1:], dtype=value.dtype)
+
+    given = torch.zeros(2, x.shape[2], dtype=x.dtype)
+    states, contexts = map_tensors(rows, state), map_tensors(rows, context)
+    name = step_name(cell)
+    with torch.no_grad(), Watch([given, *tensors(states), *tensors(contexts)]) as watch:
+        try:
+            made = cell(given, states, *(() if context is None else (contexts,)))
+        except Exception as error:
+            raise CannotLower(f"{name} fails on two rows of zeros: {type(error).__name__}: {error}") from error
+    fits = isinstance(made, (tuple, list)) and len(made) == 2 and isinstance(made[0], Tensor) and made[0].dim() == 2
+    if not fits or layout(made[1]) != layout(state):
+        raise CannotLower(f"{name} does not return (output [rows, features], next_state built like the state)")
+    return Step(cell, watch.captured, state, context, Signature.of(x, state, context))
+
+
+def trace_forward(step: Step, batch: int) -> fx.GraphModule:
+    """The step as ATen operations over `[*captured, x, *states, *contexts]`, functional, for `batch` rows."""
+    fake = FakeTensorMode(allow_non_fake_inputs=True)
+    sizes = [len(step.captured), 1, len(step.signature.states), len(step.signature.contexts)]
+
+    def run(*flat: Tensor) -> list[Tensor]:
+        captured, x, states, contexts = _cut(flat, sizes)
+        return step(captured, x[0], states, contexts)
+
+    def inputs() -> list[Tensor]:
+        with fake:
+            made = [torch.empty(batch, *shape, dtype=dtype) for shape, dtype, _ in step.signature.all()]
+        for value, (_, _, wanted) in zip(made, step.signature.all(), strict=True):
+            value.requires_grad_(wanted)
+        return [*map(fake.from_tensor, step.captured), *made]
+
+    name = step_name(step.cell)
+    try:
+        with warnings.catch_warnings(), torch.enable_grad():
+            warnings.simplefilter("ignore")
+            flat = inputs()
+            _refuse_custom_gradients(name, run(*flat))
+            graph = make_fx(run, tracing_mode="fake", record_stack_traces=True)(*flat)
+            if any(_in_place(node) for node in graph.graph.nodes):
+                graph = make_fx(
+                    torch.func.functionalize(run, remove="mutations"), tracing_mode="fake", record_stack_traces=True
+                )(*flat)
+    except DataDependentOutputException as error:
+        raise CannotLower(
+            f"{name} decides by the value of a tensor{_line_of(error)}; compute both ways and choose by torch.where"
+        ) from error
+    except CannotLower:
+        raise
+    except Exception as error:
+        raise CannotLower(f"{name} cannot be traced: {type(error).__name__}: {error}") from error
+    graph.graph.eliminate_dead_code()
+    return graph
+
+
+def _cut(flat: Sequence[Any], sizes: list[int]) -> list[list[Any]]:
+    parts, start = [], 0
+    for size in sizes:
+        parts.append(list(flat[start : start + size]))
+        start += size
+    return parts
+
+
+def _in_place(node: fx.Node) -> bool:
+    target = node.target
+    return node.op == "call_function" and isinstance(target, torch._ops.OpOverload) and target._schema.is_mutable
+
+
+def _refuse_custom_gradients(name: str, made: list[Tensor]) -> None:
+    """A trace sees only the forward pass of a `torch.autograd.Function`; its own backward pass would be lost."""
+    seen, queue = set(), [value.grad_fn for value in made if value.grad_fn is not None]
+    while queue:
+        node = queue.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if isinstance(node, torch.autograd.function.BackwardCFunction):
+            raise CannotLower(f"{name} uses {type(node).__name__.removesuffix('Backward')}, a torch.autograd.Function")
+        queue += [after for after, _ in node.next_functions]
+
+
+def _line_of(error: BaseException) -> str:
+    """Where in the user's file an error came up."""
+    trace, own, place = error.__traceback__, os.path.dirname(torch.__file__), ""
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        if not file.startswith(own) and os.sep + os.path.join("unspool", "graph") not in file:
+            place = f" ({os.path.basename(file)}, line {trace.tb_lineno})"
+        trace = trace.tb_next
+    return place
+
+
+def line(node: fx.Node) -> str:
+    """Where in the user's file a node comes from, for messages: ` (file.py, line 7)`, or nothing."""
+    for text in reversed((node.meta.get("stack_trace") or node.stack_trace or "").splitlines()):
+        parts = text.strip().split('"')
+        if len(parts) == 3 and "site-packages" not in parts[1] and os.sep + os.path.join("unspool", "graph") not in parts[1]:
+            return f" ({os.path.basename(parts[1])}, {parts[2].split(',')[1].strip()})"
+    return ""
+
+
+def is_multiple(number: Any, batch: int) -> bool:
+    return isinstance(number, int) and number > 0 and number % batch == 0
+
+
+def same_but_for_batch(one: fx.GraphModule, other: fx.GraphModule, batches: tuple[int, int]) -> bool:
+    """Whether two traces, at different numbers of rows, are the same step."""
+
+    def spelled(graph: fx.GraphModule, batch: int) -> list[Any]:
+        place = {node: index for index, node in enumerate(graph.graph.nodes)}
+
+        def word(value: Any) -> Any:
+            if isinstance(value, fx.Node):
+                return "%", place[value]
+            if is_multiple(value, batch):
+                return "B", value // batch
+            if isinstance(value, (list, tuple)):
+                return tuple(map(word, value))
+            return value
+
+        return [
+            (node.op, str(node.target) if node.op == "call_function" else "", word(node.args), word(tuple(node.kwargs.items())))
+            for node in graph.graph.nodes
+        ]
+
+    return spelled(one, batches[0]) == spelled(other, batches[1])
+
+
+@dataclass(frozen=True)
+class Joint:
+    """A step and its vector–Jacobian product in one graph.
+
+    `once` computes the weights from the captured tensors, in PyTorch, once a call (`None`: they are the same).
+    `graph` takes `[*weights, x, *states, *contexts, dy, *dstates]` (the cotangents of outputs that have none are
+    absent) and gives `[y, *states', *gradients]`; `wanted` names the inputs that gradients belong to, in order.
+    """
+
+    once: fx.GraphModule | None
+    graph: fx.GraphModule
+    batch: int
+    weights: int
+    states: int
+    contexts: int
+    cotangents: tuple[int, ...]
+    wanted: tuple[int, ...]
+
+
+def split_once(graph: fx.GraphModule, captured: int, batch: int) -> tuple[fx.GraphModule | None, fx.GraphModule, int]:
+    """Split `graph` into what depends on captured tensors alone and what depends on rows.
+
+    Views stay with the rows (a packed product reads them at no cost). Returns the first part (`None` if it computes
+    nothing), the second, and the number of weights that the one hands to the other.
+    """
+    nodes = list(graph.graph.nodes)
+    holders = [node for node in nodes if node.op == "placeholder"]
+    of_rows: set[fx.Node] = set(holders[captured:])
+    for node in nodes:
+        if node.op != "call_function":
+            continue
+        if any(argument in of_rows for argument in node.all_input_nodes) or _has_batch(node, batch):
+            of_rows.add(node)
+    computed = [n for n in nodes if n.op in ("call_function", "get_attr") and n not in of_rows and not _is_view(n)]
+    computed_set = set(computed)
+    frontier: list[fx.Node] = []
+    for node in nodes:
+        if node in of_rows or node.op == "output":
+            for argument in node.all_input_nodes:
+                source = _root(argument) if argument not in of_rows else None
+                if source is not None and source not in frontier:
+                    frontier.append(source)
+    if not any(node in computed_set for node in frontier):
+        return None, graph, captured
+    return _extract(graph, holders[:captured], frontier), _rest(graph, frontier, holders[captured:]), len(frontier)
+
+
+def _has_batch(node: fx.Node, batch: int) -> bool:
+    value = node.meta.get("val")
+    shapes = [v.shape for v in (value if isinstance(value, (tuple, list)) else [value]) if isinstance(v, Tensor)]
+    return any(is_multiple(size, batch) for shape in shapes for size in shape)
+
+
+def _is_view(node: fx.Node) -> bool:
+    return node.target in VIEWS or getattr(node.target, "__name__", "") == "getitem"
+
+
+def _root(node: fx.Node) -> fx.Node:
+    """What a chain of views looks at."""
+    while node.op == "call_function" and _is_view(node):
+        node = node.all_input_nodes[0]
+    return node
+
+
+def _copy_into(target: fx.Graph, nodes: Sequence[fx.Node], made: dict[fx.Node, fx.Node]) -> None:
+    for node in nodes:
+        if node not in made:
+            made[node] = target.node_copy(node, lambda old: made[old])
+
+
+def _needed(graph: fx.GraphModule, ends: Sequence[fx.Node], stop: Sequence[fx.Node]) -> list[fx.Node]:
+    seen: set[fx.Node] = set()
+    queue = list(ends)
+    while queue:
+        node = queue.pop()
+        if node not in seen and node not in stop:
+            seen.add(node)
+            queue += node.all_input_nodes
+    return [node for node in graph.graph.nodes if node in seen]
+
+
+def _extract(graph: fx.GraphModule, inputs: Sequence[fx.Node], ends: list[fx.Node]) -> fx.GraphModule:
+    new = fx.Graph()
+    made = {node: new.placeholder(f"captured_{index}") for index, node in enumerate(inputs)}
+    _copy_into(new, _needed(graph, ends, inputs), made)
+    new.output([made[node] for node in ends])
+    return fx.GraphModule(graph, new)
+
+
+def _rest(graph: fx.GraphModule, frontier: list[fx.Node], inputs: Sequence[fx.Node]) -> fx.GraphModule:
+    new = fx.Graph()
+    made = {}
+    for index, node in enumerate([*frontier, *inputs]):
+        made[node] = new.placeholder(f"given_{index}")
+        made[node].meta.update(node.meta)
+    output = next(node for node in graph.graph.nodes if node.op == "output")
+    ends = output.all_input_nodes
+    _copy_into(new, _needed(graph, ends, list(made)), made)
+    new.output(fx.map_arg(output.args[0], lambda old: made[old]))
+    return fx.GraphModule(graph, new)
+
+
+def trace_joint(step: Step, gradients: bool) -> Joint:
+    """Trace `step`, check the trace at a second number of rows, and join it with its vector–Jacobian product."""
+    batch = _batch_for(step)
+    forward = trace_forward(step, batch[0])
+    _refuse_random(step, forward)
+    again = trace_forward(step, batch[1])
+    if not same_but_for_batch(forward, again, batch):
+        raise CannotLower(
+            f"{step_name(step.cell)} takes another step for another number of rows: a number of rows is baked into it, "
+            "or it asks for the shape; write -1 or x.shape[0] where a batch size stands"
+        )
+    once, rest, weights = split_once(forward, len(step.captured), batch[0])
+    learned = [value.requires_grad for value in step.captured]
+    flags = [*(learned if once is None else _learned(once, learned)), *(wanted for *_, wanted in step.signature.all())]
+    return _join(step, once, rest, weights, batch[0], flags if gradients else [False] * len(flags))
+
+
+def _learned(once: fx.GraphModule, captured: list[bool]) -> list[bool]:
+    """Which outputs of `once` have a gradient, given which of its inputs have one."""
+    known: dict[fx.Node, bool] = {}
+    flags = iter(captured)
+    for node in once.graph.nodes:
+        if node.op == "placeholder":
+            known[node] = next(flags)
+        elif node.op == "output":
+            return [known[value] for value in node.args[0]]
+        else:
+            value = node.meta.get("val")
+            floating = not isinstance(value, Tensor) or value.is_floating_point()
+            known[node] = floating and any(known[argument] for argument in node.all_input_nodes)
+    raise AssertionError("a graph ends with its output")
+
+
+def _batch_for(step: Step) -> tuple[int, int]:
+    sizes = {size for shape, _, _ in step.signature.all() for size in shape}
+    sizes |= {size for value in step.captured for size in value.shape}
+    if any(size % batch == 0 for size in sizes if size for batch in BATCHES):
+        raise CannotLower(f"{step_name(step.cell)} has a dimension that is a multiple of {BATCHES}")
+    return BATCHES
+
+
+def _refuse_random(step: Step, graph: fx.GraphModule) -> None:
+    for node in graph.graph.nodes:
+        if node.op == "call_function" and torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()):
+            raise CannotLower(
+                f"{step_name(step.cell)} draws random numbers inside the step{line(node)}; draw a mask before "
+                "and pass it as context"
+            )
+
+
+def _join(
+    step: Step, once: fx.GraphModule | None, rest: fx.GraphModule, weights: int, batch: int, flags: list[bool]
+) -> Joint:
+    nodes = list(rest.graph.nodes)
+    values = [node.meta["val"] for node in nodes if node.op == "placeholder"]
+    states, contexts = len(step.signature.states), len(step.signature.contexts)
+    wanted = tuple(index for index, flag in enumerate(flags) if flag)
+    fake = next(value.fake_mode for value in values)
+    with fake, torch.enable_grad():
+        outputs = rest(*(value.detach().requires_grad_(flag) for value, flag in zip(values, flags, strict=True)))
+        cotangents = tuple(index for index, value in enumerate(outputs) if value.requires_grad)
+        given = [torch.empty(outputs[index].shape, dtype=outputs[index].dtype) for index in cotangents]
+
+    def joint(*flat: Tensor) -> list[Tensor | None]:
+        inputs = [value.detach().requires_grad_(flag) for value, flag in zip(flat, flags, strict=False)]
+        with torch.enable_grad():
+            made = fx.Interpreter(rest).run(*inputs)
+            if not cotangents:
+                return made
+            ends = [made[index] for index in cotangents]
+            leaves = [inputs[index] for index in wanted]
+            found = torch.autograd.grad(ends, leaves, list(flat[len(values) :]), allow_unused=True)
+        return [*(value.detach() for value in made), *found]
+
+    plain = [value.detach() for value in values]
+    with warnings.catch_warnings(), fx.traceback.preserve_node_meta():
+        warnings.simplefilter("ignore")
+        graph = make_fx(joint, decomposition_table=_decompositions(), tracing_mode="fake")(*plain, *given)
+        if any(_in_place(node) for node in graph.graph.nodes):
+            pure = torch.func.functionalize(joint, remove="mutations")
+            graph = make_fx(pure, decomposition_table=_decompositions(), tracing_mode="fake")(*plain, *given)
+    graph.graph.eliminate_dead_code()
+    return Joint(once, graph, batch, weights, states, contexts, cotangents, wanted)
