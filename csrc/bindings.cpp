@@ -1,0 +1,47 @@
+// The Python module unspool._engine.
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/shared_ptr.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
+
+#include <cstdint>
+#include <memory>
+#include <tuple>
+
+#include "run.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+using unspool::i64;
+
+namespace {
+
+using Slot = std::tuple<std::uintptr_t, i64, i64>;
+
+std::vector<unspool::Argument> arguments(const std::vector<Slot>& slots) {
+  std::vector<unspool::Argument> made;
+  made.reserve(slots.size());
+  for (const auto& [address, sb, st] : slots) made.push_back({reinterpret_cast<void*>(address), sb, st});
+  return made;
+}
+
+void run(const unspool::Program& program, const std::vector<Slot>& slots, i64 B, i64 T, i64 tau0, i64 tau1,
+         std::uintptr_t lengths, bool reverse, i64 truncate, int threads) {
+  const std::vector<unspool::Argument> args = arguments(slots);
+  const unspool::Call call{B, T, tau0, tau1, reinterpret_cast<const i64*>(lengths), reverse, truncate, threads};
+  nb::gil_scoped_release release;
+  unspool::run(program, args, call);
+}
+
+}  // namespace
+
+NB_MODULE(_engine, m) {
+  m.doc() = "The CPU engine: programs over rows and time (see csrc/README.md).";
+  nb::class_<unspool::Program>(m, "Program", "A program, read from its text; ValueError where it is none.")
+      .def(nb::init<const std::string&>(), "text"_a)
+      .def("run", &run, "args"_a, nb::kw_only(), "B"_a, "T"_a, "tau0"_a, "tau1"_a, "lengths"_a, "reverse"_a, "truncate"_a,
+           "threads"_a,
+           "Run on arguments (address, row stride, step stride), in elements; `lengths` is the address of int64 [B], or 0.");
+  m.def("isa", [] { return std::string(unspool::kernels<float>().isa); }, "The instruction set of the kernels in use.");
+}

@@ -1,0 +1,131 @@
+#include "run.h"
+
+#include <mutex>
+#include <numeric>
+#include <stdexcept>
+
+#include "runner.h"
+
+namespace unspool {
+
+void Rows::fill(const Call& call) {
+  const i64 steps = call.tau1 - call.tau0;
+  order.clear();
+  length.clear();
+  active.assign(size_t(steps), call.B);
+  start.assign(size_t(steps) + 1, 0);
+  if (call.lengths) {
+    order.resize(size_t(call.B));
+    std::iota(order.begin(), order.end(), i64(0));
+    std::stable_sort(order.begin(), order.end(), [&](i64 a, i64 b) { return call.lengths[a] > call.lengths[b]; });
+    length.resize(size_t(call.B));
+    for (i64 r = 0; r < call.B; r++) length[size_t(r)] = call.lengths[order[size_t(r)]];
+    i64 n = call.B;
+    for (i64 t = 0; t < steps; t++) {
+      while (n > 0 && length[size_t(n - 1)] <= call.tau0 + t) n--;
+      active[size_t(t)] = n;
+    }
+  }
+  for (i64 t = 0; t < steps; t++) start[size_t(t) + 1] = start[size_t(t)] + active[size_t(t)];
+}
+
+i64 positions(const Call& call) {
+  i64 total = 0;
+  for (i64 b = 0; b < call.B; b++) {
+    const i64 end = call.lengths ? std::min(call.lengths[b], call.tau1) : call.tau1;
+    total += std::max<i64>(0, end - call.tau0);
+  }
+  return total;
+}
+
+void* Workspace::take(size_t index, size_t bytes) {
+  if (index >= blocks_.size()) blocks_.resize(index + 1);
+  Block& block = blocks_[index];
+  if (block.bytes < bytes) {
+    block.data.reset();
+    block.bytes = (bytes + bytes / 4 + 63) / 64 * 64;
+    block.data.reset(std::aligned_alloc(64, block.bytes));
+    if (!block.data) {
+      block.bytes = 0;
+      throw std::bad_alloc();
+    }
+  }
+  return block.data.get();
+}
+
+namespace {
+
+// Workspaces that no call uses now.
+class Pool {
+ public:
+  std::unique_ptr<Workspace> take() {
+    std::lock_guard<std::mutex> hold(lock_);
+    if (free_.empty()) return std::make_unique<Workspace>();
+    std::unique_ptr<Workspace> w = std::move(free_.back());
+    free_.pop_back();
+    return w;
+  }
+  void give(std::unique_ptr<Workspace> w) {
+    std::lock_guard<std::mutex> hold(lock_);
+    if (free_.size() < 8) free_.push_back(std::move(w));
+  }
+
+ private:
+  std::mutex lock_;
+  std::vector<std::unique_ptr<Workspace>> free_;
+};
+
+Pool& pool() {
+  static Pool* p = new Pool;  // never destroyed: threads may still run when the process ends
+  return *p;
+}
+
+struct Lease {
+  std::unique_ptr<Workspace> space = pool().take();
+  ~Lease() { pool().give(std::move(space)); }
+};
+
+#include "instructions.inc.h"
+
+void check(const Program& p, const std::vector<Argument>& args, const Call& c) {
+  if (i64(args.size()) != p.args) throw std::invalid_argument("the program takes another number of arguments");
+  if (c.B < 0 || c.T < 0 || c.tau0 < 0 || c.tau1 < c.tau0 || c.tau1 > c.T || c.threads < 1 || c.truncate < 0)
+    throw std::invalid_argument("the sizes of the call make no sense");
+  for (i64 b = 0; c.lengths && b < c.B; b++)
+    if (c.lengths[b] < 0 || c.lengths[b] > c.T) throw std::invalid_argument("a length is not within 0 … T");
+}
+
+template <class T>
+void run_as(const Program& p, const std::vector<Argument>& args, const Call& call) {
+  Lease lease;
+  Runner<T> runner(p, args, call, *lease.space);
+  const int threads = runner.useful_threads();
+  runner.prepare(threads);
+  run_parallel(threads, [&](int thread, int all) { runner.work(thread, all); });
+}
+
+}  // namespace
+
+void run(const Program& p, const std::vector<Argument>& args, const Call& call) {
+  check(p, args, call);
+  if (p.single) run_as<float>(p, args, call);
+  else run_as<double>(p, args, call);
+}
+
+struct Stream::Held {
+  std::shared_ptr<const Program> program;
+  std::vector<Argument> args;
+  i64 B, x = -1, y = -1;
+  Workspace space;
+};
+
+Stream::Stream(std::shared_ptr<const Program> program, std::vector<Argument> args, i64 B) : held_(new Held) {
+  held_->program = std::move(program);
+  held_->args = std::move(args);
+  held_->B = B;
+}
+Stream::~Stream() = default;
+
+void Stream::push(const Argument&, const Argument&, i64) {}
+
+}  // namespace unspool

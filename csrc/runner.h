@@ -1,0 +1,45 @@
+// How one call runs. Internal to run.cpp and instructions.inc.h.
+#pragma once
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+
+#include "run.h"
+#include "threads.h"
+
+namespace unspool {
+
+constexpr i64 kBlockNumbers = 512;   // numbers of a register block: one stays in the first-level cache with its like
+constexpr i64 kBlockPositions = 96;  // positions done at once before and after the loop
+constexpr i64 kTileRows = 96;        // rows done at once in the loop
+constexpr i64 kChunkBytes = 2 << 20;
+constexpr i64 kChunkPositions = 256;
+
+// Ranks and steps of a call: row b of rank r has `length[r]` steps; at step τ the ranks below active[τ - tau0] take part.
+struct Rows {
+  std::vector<i64> order;   // rank → b; empty: the same
+  std::vector<i64> length;  // of each rank; empty: T
+  std::vector<i64> active;
+  std::vector<i64> start;  // first position of each step, and one past the last
+  void fill(const Call& call);
+};
+
+// Some rows in hand: consecutive positions, from rank `rank` at step `tau` on, perhaps over several steps.
+struct Block {
+  i64 rows;
+  i64 tau, rank, position;
+  i64 local;    // number of the first row within the scratch of the thread
+  bool single;  // all of one step
+};
+
+template <class T>
+struct View {
+  T* base;
+  i64 ld;  // from row to row; -1: see rows
+  T** rows;
+  T* at(i64 r) const { return ld >= 0 ? base + r * ld : rows[r]; }
+  bool regular() const { return ld >= 0; }
+};
+
+}  // namespace unspool
