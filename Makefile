@@ -24,7 +24,7 @@ help:  ## what there is to make
 venv: $(READY)  ## .venv with everything: the package, its extras, the tools
 
 # torch goes first and alone: asked by its exact version, pip takes the CPU build where the registry offers one.
-$(READY): pyproject.toml constraints.txt
+$(READY): pyproject.toml constraints.txt CMakeLists.txt $(wildcard csrc/*)
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install "$$(grep '^torch==' constraints.txt)"
 	$(BIN)/python -m pip install --editable '.[dev]'

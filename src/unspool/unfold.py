@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from unspool.cells.base import step_name
 from unspool.cells.state import Tree, layout, tensors
-from unspool.engine import reference
+from unspool.engine import compiled, reference
 from unspool.engine.choose import choose
 from unspool.errors import ConfigError, ShapeError
 
@@ -46,7 +47,8 @@ def unfold(
             to `inputs[:, t]`; the final state is the one at t = 0.
         truncate: cut the gradient of the state every so many steps (truncated backpropagation through time); the
             state itself is carried on.
-        engine: `"auto"` picks, `"reference"` is the plain loop; see `unspool.explain`.
+        engine: `"cpu"` runs the step as a program, `"reference"` is the plain loop over time that defines what every
+            result means, `"auto"` picks; see `unspool.explain`.
         checkpoint: keep only the state between segments of so many steps, and compute the rest of a segment anew
             in the backward pass: less memory for about one more forward pass of time.
 
@@ -75,14 +77,11 @@ def unfold(
     else:
         _check_state(cell, state, inputs)
     _check_rows("context", context, batch)
-    chosen = choose(cell, engine)
+    chosen = choose(cell, engine, inputs, state, context)
     if time == 0:
         return inputs.new_zeros(batch, 0, _output_size(cell)), state
-    if chosen.engine == "reference":
-        return reference.run(
-            cell, inputs, state, context, limits, reverse=reverse, truncate=truncate, checkpoint=checkpoint
-        )
-    raise AssertionError(f"choose() named an engine that unfold does not know: {chosen.engine}")
+    run = reference.run if chosen.program is None else partial(compiled.run, chosen.program)
+    return run(cell, inputs, state, context, limits, reverse=reverse, truncate=truncate, checkpoint=checkpoint)
 
 
 def _check_inputs(cell: Any, inputs: Tensor) -> None:

@@ -11,10 +11,11 @@ from torch import Tensor
 
 from unspool.cells.state import Tree, map_tensors, tensors
 from unspool.engine import cpu, reference
-from unspool.graph.compile import Compiled, compiled
+from unspool.graph.compile import Compiled
 
 
 def run(
+    program: tuple[Compiled, list[Tensor]],
     cell: Any,
     x: Tensor,
     state: Tree,
@@ -25,12 +26,8 @@ def run(
     truncate: int | None,
     checkpoint: int | None,
 ) -> tuple[Tensor, Tree]:
-    """What `reference.run` computes, on the CPU engine.
-
-    Raises:
-        CannotLower: no program can say what the step does.
-    """
-    found, captured = compiled(cell, x, state, context)
+    """What `reference.run` computes, on the CPU engine, by the programs of the cell and the tensors that it holds."""
+    found, captured = program
     span = cpu.Span(x.shape[0], x.shape[1], lengths, reverse, truncate, checkpoint)
 
     def by_reference(x: Tensor, states: Sequence[Tensor], contexts: Sequence[Tensor]) -> list[Tensor]:

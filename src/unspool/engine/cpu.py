@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from unspool import _engine
+import unspool._engine as _engine
 
 Slots = tuple[tuple[str, int], ...]
 
