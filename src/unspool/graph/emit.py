@@ -43,19 +43,14 @@ class _Writer:
         self.carry: list[str] = []
         self.homes: dict[Node, list[Home]] = {}
         self.body: list[str] = []
-        self.folded = {node for _, node in plan.folds if self._folds(node)}
-        ends = [*plan.carries.values(), *plan.stores, *plan.sums, *(node for _, node in plan.folds)]
-        self.order = [node for node in ordered(ends) if node in plan.phase and node not in self.folded]
+        self.folded = {node for _, node, _ in plan.folds}
+        ends = [*plan.carries.values(), *plan.stores, *plan.sums, *self.folded]
+        self.order = [node for node in ordered(ends) if node in plan.phase]
         self.here = set(self.order)
         self.users: dict[Node, list[tuple[Node, Ref]]] = {}
         for node in [*self.order, *plan.sums, *self.folded]:
             for ref in node.refs():
                 self.users.setdefault(ref.node, []).append((node, ref))
-
-    def _folds(self, node: Node) -> bool:
-        """A product that only sums into a gradient of context is summed over the steps as it is computed."""
-        others = [user for user in self.plan.phase if any(ref.node is node for ref in user.refs())]
-        return node.op == "matmul" and not others and node not in self.plan.stores
 
     def run(self) -> PassProgram:
         items = {
@@ -149,7 +144,8 @@ class _Writer:
             if kind == "saved":
                 homes.insert(0, Home(self._kept(kind, slot, node.width), 0, dense))
             else:
-                homes.append(Home(self.tensor(f"step {self.slot(kind, slot)} {node.width}"), 0, dense))
+                word = "row" if kind == "dcontext" else "step"
+                homes.append(Home(self.tensor(f"{word} {self.slot(kind, slot)} {node.width}"), 0, dense))
         readable = any(kind == "saved" for kind, _ in self.plan.stores.get(node, []))
         nexts = [state for state, value in self.plan.carries.items() if value is node]
         states = [Home(self.tensor(f"next {self._carried().index(s)} {node.width}"), 0, dense) for s in nexts]
@@ -205,10 +201,7 @@ class _Writer:
     # Phases
 
     def _phase(self, phase: str, items: list[Item]) -> None:
-        accumulated = [
-            (index, node) for index, node in self.plan.folds if node not in self.folded and self._fold_phase(node) == phase
-        ]
-        if not items and not accumulated:
+        if not items:
             return
         self.body.append(f"phase {phase}")
         for item in items:
@@ -216,28 +209,13 @@ class _Writer:
                 self._strip(item)
             else:
                 getattr(self, f"_write_{item.op}")(item)
-        for index, node in accumulated:
-            self._accumulate(index, node)
-
-    def _fold_phase(self, node: Node) -> str:
-        """Only the loop goes over the steps of a row in order."""
-        return "loop"
-
-    def _accumulate(self, index: int, node: Node) -> None:
-        total = self.tensor(f"row {self.slot('dcontext', index)} {node.width}")
-        own = self.home(node)
-        self.body += [
-            f"strip 1 1 {node.width} 2 1 1", f"in {total} 0 0 0 1", f"in {own.tensor} {own.offset} 0 0 1", "op add 0 1",
-            f"out 2 {total} 0 0 0 1",
-        ]  # fmt: skip
 
     def _fold(self) -> None:
-        products = [(index, node) for index, node in self.plan.folds if node in self.folded]
-        if products:
+        if self.plan.folds:
             self.body.append("phase fold")
-        for index, node in products:
+        for index, node, walk in self.plan.folds:
             total = self.tensor(f"row {self.slot('dcontext', index)} {node.width}")
-            self._matmul_line(node, Home(total, 0, packed(node.shape)), "accumulate")
+            self._matmul_line(node, Home(total, 0, walk), "accumulate")
 
     def _reduce(self) -> None:
         if self.plan.sums:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from unspool.graph.convert import RowGraph
-from unspool.graph.ir import Node, Ref, whole
+from unspool.graph.ir import Node, Ref, packed, whole
 from unspool.graph.rewrite import ordered, roots
 
 PHASES = ("rows", "before", "loop", "after")
@@ -19,7 +19,8 @@ class PassPlan:
 
     `phase`: the phase of every node that is computed. `stores`: slots, `(kind, index)`, that a node is written to.
     `carries`: for each state the node that leaves a step. `kept`: nodes read from memory instead of being computed,
-    and the slot that holds them. `sums`: nodes without rows. `folds`: gradients of context, `(slot, node)`.
+    and the slot that holds them. `sums`: nodes without rows. `folds`: products that sum, over the steps of a row, into
+    a gradient of context: its index, the product, and the strides of the product's dimensions in it.
     """
 
     forward: bool
@@ -28,7 +29,7 @@ class PassPlan:
     carries: dict[int, Node] = field(default_factory=dict)
     kept: dict[Node, tuple[str, int]] = field(default_factory=dict)
     sums: list[Node] = field(default_factory=list)
-    folds: list[tuple[int, Node]] = field(default_factory=list)
+    folds: list[tuple[int, Node, tuple[int, ...]]] = field(default_factory=list)
     states: dict[int, tuple[str, int]] = field(default_factory=dict)
     """In a backward pass: for each state looked at, the slot that holds the sequence of its new values."""
 
@@ -77,6 +78,8 @@ def computed(nodes: Iterable[Node]) -> list[Node]:
 
 def _forward(outputs: list[Node], saved: dict[Node, int]) -> PassPlan:
     plan = PassPlan(True)
+    own = _copied([*outputs, *saved])
+    outputs, saved = [own[node] for node in outputs], {own[node]: index for node, index in saved.items()}
     ends = [*outputs, *saved]
     nodes = ordered(ends)
     inputs = depends(nodes)
@@ -97,6 +100,15 @@ def _forward(outputs: list[Node], saved: dict[Node, int]) -> PassPlan:
     _sink(plan, nodes, set(outputs[1:]))
     _raise_maps(plan, nodes)
     return plan
+
+
+def _copied(ends: list[Node]) -> dict[Node, Node]:
+    """The graph below `ends` once more: a plan may change it."""
+    made: dict[Node, Node] = {}
+    for node in ordered(ends):
+        args = tuple(replace(a, node=made[a.node]) if isinstance(a, Ref) else a for a in node.args)
+        made[node] = Node(node.op, node.shape, args, node.name, dict(node.info), node.line)
+    return made
 
 
 def _keep_states_in_the_loop(plan: PassPlan, nodes: list[Node]) -> None:
@@ -247,7 +259,7 @@ class _Planner:
             node = self.outputs[1 + state]
             plan.states[state] = plan.kept[node]
         self._ends(plan)
-        ends = [*plan.carries.values(), *plan.stores, *plan.sums, *(node for _, node in plan.folds)]
+        ends = [*plan.carries.values(), *plan.stores, *plan.sums, *(node for _, node, _ in plan.folds)]
         nodes = _until(ends, plan.kept)
         carried = {id(node) for node in _until(plan.carries.values(), plan.kept)}
         inputs = depends(ordered(ends))
@@ -263,10 +275,13 @@ class _Planner:
                 plan.phase[node] = "before"
             else:
                 plan.phase[node] = "loop" if id(node) in carried else "after"
-        for _, node in plan.folds:
-            if node.op != "matmul" and plan.phase.get(node) == "after":
-                self._into_loop(plan, node)
-        _sink(plan, nodes, {*plan.carries.values(), *(node for _, node in plan.folds)})
+        totals = [node for node, slots in plan.stores.items() if slots[0][0] == "dcontext"]
+        for total in totals:
+            plan.phase[total] = "after"
+            self._into_loop(plan, total)
+        for _, product, _ in plan.folds:
+            del plan.phase[product]
+        _sink(plan, nodes, {*plan.carries.values(), *totals})
         _raise_maps(plan, nodes)
         return plan
 
@@ -287,8 +302,37 @@ class _Planner:
                 plan.carries[state] = _zeros(self.outputs[1 + state].shape) if value is None else _own(value)
         for index, value in found.items():
             if index > first + self.states:
-                plan.folds.append((index - first - 1 - self.states, _own(value)))
+                self._context(plan, index - first - 1 - self.states, value)
         plan.sums = list(self.graph.sums.values())
+
+
+    def _context(self, plan: PassPlan, index: int, value: Ref) -> None:
+        """A gradient of context: a product over all steps, or a sum that the loop adds to at every step."""
+        walk = _walked(value)
+        node = value.node
+        alone = sum(ref.node is node for user in self.order for ref in user.refs()) == 0
+        alone = alone and sum(isinstance(v, Ref) and v.node is node for _, v in self.graph.gradients) == 1
+        if node.op == "matmul" and walk is not None and alone:
+            plan.folds.append((index, node, walk))
+            return
+        total = whole(Node("input", value.shape, name="dcontext", info={"index": index}))
+        added = Node("map", value.shape, (total, replace(value, bdim=None, post=1)), "add")
+        plan.stores[added] = [("dcontext", index)]
+
+
+def _walked(ref: Ref) -> tuple[int, ...] | None:
+    """If `ref` is its node with dimensions in another order: the strides of the node's dimensions in `ref`, dense."""
+    node = ref.node
+    if ref.offset or ref.width != node.width:
+        return None
+    own, seen = packed(node.shape), packed(ref.shape)
+    walk: list[int] = []
+    for size, stride in zip(node.shape, own, strict=True):
+        found = [s for n, t, s in zip(ref.shape, ref.strides, seen, strict=True) if (n, t) == (size, stride)]
+        if size != 1 and not found:
+            return None
+        walk.append(found[0] if size != 1 else 0)
+    return tuple(walk)
 
 
 def _zeros(shape: tuple[int, ...]) -> Node:
