@@ -98,7 +98,7 @@ class _Writer:
             tensor = self.tensor(f"param {self.slot('weight', index)} {width}")
         elif kind in ("x", "dy"):
             tensor = self.tensor(f"step {self.slot(kind, 0)} {width}")
-        elif kind == "context":
+        elif kind in ("context", "dcontext"):
             tensor = self.tensor(f"row {self.slot(kind, index)} {width}")
         elif kind == "dstate" or self.plan.forward:
             tensor = self.tensor(f"state {self._carried().index(index)} {width}")
@@ -128,42 +128,54 @@ class _Writer:
         """Give every node that must be in memory its homes: the first one is read, all are written."""
         place = {node: (phase, index) for phase in PHASES for index, item in enumerate(items[phase]) for node in _nodes(item)}
         for phase in PHASES:
+            nodes = [node for item in items[phase] for node in _nodes(item)]
+            spans = {node: span for node in nodes if (span := self._span(node, place)) is not None}
             live: list[tuple[int, int, int, int]] = []  # first item, last item, offset, width
-            for index, item in enumerate(items[phase]):
-                for node in _nodes(item):
-                    self.homes[node] = self._homes(node, phase, index, place, live)
+            for node in sorted(spans, key=lambda node: spans[node][0]):
+                first, last = spans[node]
+                live.append((first, last, _free(live, first, last, node.width), node.width))
+            offsets = {node: row[2] for node, row in zip(sorted(spans, key=lambda n: spans[n][0]), live, strict=True)}
+            for node in nodes:
+                self.homes[node] = self._homes(node, phase, place, offsets.get(node))
         for node in self.order:
             if node.op == "pieces":
                 self._send_pieces(node)
 
-    def _homes(
-        self, node: Node, phase: str, index: int, place: dict[Node, tuple[str, int]], live: list[tuple[int, int, int, int]]
-    ) -> list[Home]:
-        dense, homes = packed(node.shape), []
-        for kind, slot in self.plan.stores.get(node, []):
-            if kind == "saved":
-                homes.insert(0, Home(self._kept(kind, slot, node.width), 0, dense))
-            else:
-                word = "row" if kind == "dcontext" else "step"
-                homes.append(Home(self.tensor(f"{word} {self.slot(kind, slot)} {node.width}"), 0, dense))
-        readable = any(kind == "saved" for kind, _ in self.plan.stores.get(node, []))
-        nexts = [state for state, value in self.plan.carries.items() if value is node]
-        states = [Home(self.tensor(f"next {self._carried().index(s)} {node.width}"), 0, dense) for s in nexts]
-        users = self._readers(node)
-        elsewhere = any(user not in place or place[user][0] != phase for user, _ in users)
-        if elsewhere and not readable:
-            word = "rowbuf" if phase == "rows" else "chunk"
-            unique = len(self.tensors)
-            homes.insert(0, Home(self.tensor(f"{word} {node.width} # {unique}"), 0, dense))
-            readable = True
-        homes[len(homes) if readable else 0 : 0] = states
-        near = [(user, ref) for user, ref in users if user in place and place[user][0] == phase]
+    def _span(self, node: Node, place: dict[Node, tuple[str, int]]) -> tuple[int, int] | None:
+        """The items between which `node` needs scratch of its phase; `None` if it is kept somewhere anyway."""
+        phase, index = place[node]
+        if self._lasting(node, phase, place) or node in self.plan.carries.values():
+            return None
+        near = [(user, ref) for user, ref in self._readers(node) if user in place and place[user][0] == phase]
         last = max((place[user][1] for user, ref in near if self._needs_memory(node, user, ref, place)), default=-1)
-        if last >= 0 and not readable and not states:
-            offset = _free(live, index, node.width)
-            live.append((index, last, offset, node.width))
-            homes.insert(0, Home(self.tensor(f"temp {offset} {node.width}"), 0, dense))
-        return homes
+        if last < 0:
+            return None
+        # What is joined from pieces is there as soon as the first of them is written.
+        writers = [place[ref.node][1] for ref in node.refs() if self._direct(node, ref)] if node.op == "pieces" else []
+        return min([index, *writers]), last
+
+    def _lasting(self, node: Node, phase: str, place: dict[Node, tuple[str, int]]) -> bool:
+        """Whether `node` is kept beyond its phase."""
+        if any(kind == "saved" for kind, _ in self.plan.stores.get(node, [])):
+            return True
+        return any(user not in place or place[user][0] != phase for user, _ in self._readers(node))
+
+    def _homes(self, node: Node, phase: str, place: dict[Node, tuple[str, int]], offset: int | None) -> list[Home]:
+        """First where it is read."""
+        dense, width = packed(node.shape), node.width
+        words: list[str] = []
+        stored = self.plan.stores.get(node, [])
+        saved = [f"saved {self.slot(kind, slot)} {width}" for kind, slot in stored if kind == "saved"]
+        words += saved
+        if not saved and self._lasting(node, phase, place):
+            words.append(f"{'rowbuf' if phase == 'rows' else 'chunk'} {width} # {len(self.tensors)}")
+        if offset is not None:
+            words.append(f"temp {offset} {width}")
+        words += [f"next {self._carried().index(s)} {width}" for s, value in self.plan.carries.items() if value is node]
+        for kind, slot in stored:
+            if kind != "saved":
+                words.append(f"{'row' if kind == 'dcontext' else 'step'} {self.slot(kind, slot)} {width}")
+        return [Home(self.tensor(word), 0, dense) for word in words]
 
     def _readers(self, node: Node) -> list[tuple[Node, Ref]]:
         """Who looks at `node`; who looks at what was joined from it writes it where it belongs, and reads nothing."""
@@ -421,9 +433,9 @@ def _nodes(item: Item) -> list[Node]:
     return item.nodes if isinstance(item, Strip) else [item]
 
 
-def _free(live: list[tuple[int, int, int, int]], index: int, width: int) -> int:
-    """The first offset where `width` numbers fit among those still needed at item `index`."""
-    taken = sorted((offset, offset + size) for _, last, offset, size in live if last >= index)
+def _free(live: list[tuple[int, int, int, int]], first: int, last: int, width: int) -> int:
+    """The first offset where `width` numbers fit beside all that is live between two items."""
+    taken = sorted((offset, offset + size) for start, end, offset, size in live if start <= last and first <= end)
     place = 0
     for start, stop in taken:
         if place + width <= start:
