@@ -239,7 +239,7 @@ def test_wrong_shapes_say_what_was_expected(arguments: dict[str, Any], message: 
         ({"truncate": 0}, "truncate is 0"),
         ({"truncate": 2.5}, "truncate is 2.5; expected a number of steps"),
         ({"checkpoint": -1}, "checkpoint"),
-        ({"engine": "cpu"}, "engine='cpu'.*reference"),
+        ({"engine": "fast"}, "engine='fast'.*reference"),
         ({"cell": RNNCell}, r"RNNCell is a class; expected a cell, RNNCell\(input_size, hidden_size\)"),
     ],
 )
@@ -295,5 +295,9 @@ def test_a_cell_that_lacks_part_of_the_contract_is_named() -> None:
 
 
 def test_explain_names_the_engine_and_the_reason() -> None:
-    assert "GRUCell runs on the reference engine" in str(unspool.explain(GRUCell(3, 4), X))
+    told = unspool.explain(GRUCell(3, 4), X)
+    assert "GRUCell runs on the cpu engine" in str(told)
+    assert any("linear 3→12" in line for line in told.forward["before"])
+    assert any("linear 4→12" in line for line in told.forward["loop"])
+    assert any("weight gradient 12×4" in line for line in told.backward["after"])
     assert unspool.explain(GRUCell(3, 4), engine="reference").reason == "asked for"

@@ -5,37 +5,82 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from unspool.engine.choose import choose
+from unspool.cells.base import step_name
+from unspool.cells.state import Tree
+from unspool.engine.choose import Choice, choose
+from unspool.errors import ConfigError
+
+Phases = dict[str, tuple[str, ...]]
+"""What is computed in each phase: `rows` (once a call), `before` the loop, in the `loop`, `after` it."""
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """What `explain` found; `str()` of it is for people."""
+    """What `explain` found; `str()` of it is for people.
+
+    `forward` and `backward` list every operation where it runs, `kept` counts the numbers that each step of each row
+    keeps for the backward pass, beside its output.
+    """
 
     cell: str
     engine: str
     reason: str
-    before: tuple[str, ...]
-    loop: tuple[str, ...]
-    after: tuple[str, ...]
+    forward: Phases
+    backward: Phases
+    kept: int
+    itemsize: int
 
     def __str__(self) -> str:
-        parts = (("before the loop", self.before), ("in the loop", self.loop), ("after the loop", self.after))
-        rows = [f"{where}: {', '.join(what) or 'nothing'}" for where, what in parts]
-        return "\n".join([f"{self.cell} runs on the {self.engine} engine ({self.reason})", *rows])
+        rows = [f"{self.cell} runs on the {self.engine} engine ({self.reason})"]
+        if self.engine == "reference":
+            return "\n".join([*rows, "in the loop: the whole step"])
+        words = {"rows": "once a call", "before": "before the loop", "loop": "in the loop", "after": "after the loop"}
+        for name, phases in (("forward", self.forward), ("backward", self.backward)):
+            for phase, what in phases.items():
+                if what:
+                    rows.append(f"{name}, {words[phase]}: {', '.join(what)}")
+        rows.append(f"kept for the backward pass: {self.kept * self.itemsize} bytes a step of a row, and its output")
+        return "\n".join(rows)
 
 
-def explain(cell: Any, inputs: Tensor | None = None, *, engine: str = "auto") -> Explanation:
-    """Say how `unfold(cell, inputs, engine=engine)` runs. The Python loop hoists nothing out of the loop.
+def explain(
+    cell: Any, inputs: Tensor | None = None, state: Tree = None, *, context: Tree = None, engine: str = "auto"
+) -> Explanation:
+    """Say how `unfold(cell, inputs, state, context=context, engine=engine)` runs.
+
+    Args:
+        cell: as in `unfold`.
+        inputs: `[B, T, I]`; for a cell that has an `input_size`, zeros if `None`.
+        state: as in `unfold`.
+        context: as in `unfold`.
+        engine: as in `unfold`.
 
     Example:
-        >>> print(unspool.explain(unspool.cells.GRUCell(3, 4)))
-        GRUCell runs on the reference engine (the Python loop is the only engine of this version)
-        before the loop: nothing
-        in the loop: the whole step
-        after the loop: nothing
+        >>> print(unspool.explain(unspool.cells.ElementwiseCell(3, 3)))  # doctest: +ELLIPSIS
+        ElementwiseCell runs on the cpu engine (its step became a program)
+        forward, in the loop: ...
+        backward, ...
+        kept for the backward pass: 0 bytes a step of a row, and its output
     """
-    chosen = choose(cell, engine)
-    return Explanation(type(cell).__name__, chosen.engine, chosen.reason, (), ("the whole step",), ())
+    if inputs is None:
+        if not hasattr(cell, "input_size"):
+            raise ConfigError(f"{step_name(cell)} has no input_size; give explain an example of its inputs, [B, T, I]")
+        inputs = torch.zeros(1, 1, cell.input_size, requires_grad=True)
+    if state is None:
+        state = cell.initial_state(inputs.shape[0], dtype=inputs.dtype, device=inputs.device)
+    with torch.enable_grad():
+        chosen = choose(cell, engine, inputs, state, context)
+    return _explained(step_name(cell), chosen, inputs.element_size())
+
+
+def _explained(name: str, chosen: Choice, itemsize: int) -> Explanation:
+    if chosen.program is None:
+        return Explanation(name, chosen.engine, chosen.reason, {}, {}, 0, itemsize)
+    found, _ = chosen.program
+    places = found.places
+    return Explanation(
+        name, chosen.engine, chosen.reason, places["forward"], places.get("backward", {}), found.kept, itemsize
+    )

@@ -14,7 +14,7 @@ from unspool.cells.base import step_name
 from unspool.cells.state import Tree, tensors
 from unspool.errors import ConfigError
 from unspool.graph.compile import Compiled, compiled
-from unspool.graph.refuse import CannotLower
+from unspool.graph.refuse import BreaksContract, CannotLower
 
 ENGINES = ("auto", "cpu", "reference")
 
@@ -52,7 +52,7 @@ def choose(cell: Any, engine: str, x: Tensor, state: Tree, context: Tree) -> Cho
             return Choice("cpu", "asked for" if engine == "cpu" else "its step became a program", found)
         except CannotLower as error:
             why = str(error)
-            if engine == "auto":
+            if engine == "auto" and not isinstance(error, BreaksContract):
                 _say_once(f"{step_name(cell)} runs on the reference loop: {why}")
     if engine == "cpu":
         raise ConfigError(f"engine='cpu' cannot run {step_name(cell)}: {why}. Use engine='auto' or 'reference'")

@@ -40,7 +40,7 @@ def run(
     if torch.is_grad_enabled() and any(value.requires_grad for value in flat):
         y, *finals = Unfold.apply(call, *flat)  # pyright: ignore[reportGeneralTypeIssues]
     else:
-        y, finals, _, _ = call.forward(flat, keep=False)
+        y, finals, _ = call.forward(flat, keep=False)
     return y, _refilled(state, finals)
 
 
@@ -68,24 +68,19 @@ class Call:
     def weights(self, captured: Sequence[Tensor]) -> list[Tensor]:
         return list(captured if self.compiled.once is None else self.compiled.once(*captured))
 
-    def forward(self, flat: Sequence[Tensor], keep: bool) -> tuple[Tensor, list[Tensor], list[Tensor], list[Tensor]]:
-        """Outputs, final states, what the backward pass needs, and the tensors as the engine reads them."""
-        x, states, contexts, captured = self.split(flat)
+    def forward(self, flat: Sequence[Tensor], keep: bool) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+        """Outputs, final states, and what the backward pass needs."""
         told = cpu.programs(self.compiled.program)
+        return cpu.forward(told, *self.ready(flat), self.span, keep)
+
+    def ready(self, flat: Sequence[Tensor]) -> tuple[Tensor, list[Tensor], list[Tensor], list[Tensor]]:
+        """x, states, contexts and weights as the engine reads them: rows dense, masks as numbers."""
+        x, states, contexts, captured = self.split(flat)
         with torch.no_grad():
-            weights = self.weights(captured)
-        ready = _ready(x, states, contexts, weights)
-        y, finals, kept = cpu.forward(told, *ready, self.span, keep)
-        x, states, contexts, weights = ready
-        return y, finals, kept, [x, *states, *contexts, *weights]
-
-
-def _ready(x: Tensor, states: Sequence[Tensor], contexts: Sequence[Tensor], weights: Sequence[Tensor]) -> Any:
-    """As the engine reads them: rows dense, masks as numbers."""
-    x = cpu.lined(x.detach())
-    number = [value.detach().to(x.dtype) for value in contexts]
-    plain = [value.detach().to(x.dtype).contiguous() for value in weights]
-    return x, [cpu.dense_rows(v.detach()) for v in states], [cpu.dense_rows(v) for v in number], plain
+            x = cpu.lined(x.detach())
+            numbers = [cpu.dense_rows(value.detach().to(x.dtype)) for value in contexts]
+            weights = [value.detach().to(x.dtype).contiguous() for value in self.weights(captured)]
+            return x, [cpu.dense_rows(value.detach()) for value in states], numbers, weights
 
 
 class Unfold(torch.autograd.Function):
@@ -93,21 +88,20 @@ class Unfold(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, call: Call, *flat: Tensor) -> Any:
-        y, finals, kept, ready = call.forward(flat, keep=True)
-        ctx.call, ctx.sizes = call, (len(flat), len(ready), len(kept))
-        ctx.save_for_backward(*flat, *ready, *kept, y)
+        y, finals, kept = call.forward(flat, keep=True)
+        ctx.call = call
+        ctx.save_for_backward(*flat, *kept, y)
         ctx.set_materialize_grads(False)
         return (y, *finals)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> Any:
         call: Call = ctx.call
-        saved = list(ctx.saved_tensors)
-        flat, ready = saved[: ctx.sizes[0]], saved[ctx.sizes[0] : sum(ctx.sizes[:2])]
+        *saved, y = ctx.saved_tensors
+        flat, kept = saved[: len(ctx.needs_input_grad) - 1], saved[len(ctx.needs_input_grad) - 1 :]
         if torch.is_grad_enabled():
             return None, *_by_reference(call, flat, grads)
-        kept, y = saved[sum(ctx.sizes[:2]) : -1], saved[-1]
-        return None, *_by_program(call, flat, ready, kept, y, grads, ctx.needs_input_grad[1:])
+        return None, *_by_program(call, flat, kept, y, grads, ctx.needs_input_grad[1:])
 
 
 def _by_reference(call: Call, flat: list[Tensor], grads: Sequence[Tensor | None]) -> list[Tensor | None]:
@@ -125,11 +119,11 @@ def _by_reference(call: Call, flat: list[Tensor], grads: Sequence[Tensor | None]
 
 
 def _by_program(
-    call: Call, flat: list[Tensor], ready: list[Tensor], kept: list[Tensor], y: Tensor,
+    call: Call, flat: list[Tensor], kept: list[Tensor], y: Tensor,
     grads: Sequence[Tensor | None], needed: Sequence[bool],
 ) -> list[Tensor | None]:  # fmt: skip
     told = cpu.programs(call.compiled.program)
-    x, states, contexts, weights = call.split(ready)
+    x, states, contexts, weights = call.ready(flat)
     dy = None if grads[0] is None else cpu.lined(grads[0])
     dfinals = [None if g is None else cpu.dense_rows(g) for g in grads[1:]]
     found = cpu.backward(told, x, states, contexts, weights, y, kept, dy, dfinals, call.span)

@@ -32,7 +32,8 @@ class Compiled:
     `captured`: what the step reads besides its arguments, as paths into the cell, or the tensor itself where no path
     leads to it. `once` computes the weights from the captured tensors (`None`: they are the same). `tail` turns sums
     over rows, and the weights, into the gradients of the weights named in `learned`. `program` is all that the engine
-    needs, as JSON.
+    needs, as JSON. `places` lists, for each pass and phase, what is computed there; `kept` the numbers that each
+    row-step keeps for the backward pass, beside its output.
     """
 
     captured: tuple[str | Tensor, ...]
@@ -40,6 +41,8 @@ class Compiled:
     tail: fx.GraphModule | None
     learned: tuple[int, ...]
     program: str
+    places: dict[str, dict[str, tuple[str, ...]]]
+    kept: int
 
     def read(self, held: Inventory) -> list[Tensor]:
         """The captured tensors of a cell with this structure."""
@@ -61,7 +64,9 @@ def compiled(cell: Any, x: Tensor, state: Tree, context: Tree) -> tuple[Compiled
     found = _known.get(key)
     if found is None:
         try:
-            found = _compile(cell, held, x, state, context)
+            # A trace saves tensors for a backward pass of its own; hooks of the caller's are not for those.
+            with torch.autograd.graph.saved_tensors_hooks(_same, _same):
+                found = _compile(cell, held, x, state, context)
         except CannotLower as error:
             found = error
         _known[key] = found
@@ -70,6 +75,10 @@ def compiled(cell: Any, x: Tensor, state: Tree, context: Tree) -> tuple[Compiled
     if isinstance(found, CannotLower):
         raise found
     return found, found.read(held)
+
+
+def _same(value: Tensor) -> Tensor:
+    return value
 
 
 def forget() -> None:
@@ -101,7 +110,9 @@ def _compile(cell: Any, held: Inventory, x: Tensor, state: Tree, context: Tree) 
     paths = {id(value): path for path, value in reversed(list(held.tensors.items()))}
     captured = tuple(paths.get(id(value), value) for value in step.captured)
     learned = tuple(index for index in joint.wanted if index < joint.weights)
-    return Compiled(captured, joint.once, tail, learned, json.dumps(program))
+    passes = {"forward": plan.forward} | ({} if plan.backward is None else {"backward": plan.backward})
+    places = {name: part.described() for name, part in passes.items()}
+    return Compiled(captured, joint.once, tail, learned, json.dumps(program), places, sum(plan.saved))
 
 
 def _written(program: PassProgram) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from unspool.graph.ir import (
 )
 from unspool.graph.maps import MAPS
 from unspool.graph.refuse import CannotLower
-from unspool.graph.trace import Joint, is_multiple, line
+from unspool.graph.trace import VIEWS, Joint, in_place, is_multiple, line
 
 _aten = torch.ops.aten
 
@@ -124,6 +124,24 @@ class _Converter:
             self._is_sum(argument) for argument in node.all_input_nodes
         ):
             return self._tail(node)
+        if in_place(node):
+            return self._in_place(node)
+        return self._applied(target, node)
+
+    def _in_place(self, node: fx.Node) -> Any:
+        """An operation that writes into its first argument, which from here on stands for the result."""
+        target = node.target
+        assert isinstance(target, torch._ops.OpOverload)
+        packet, written = getattr(_aten, target._opname.removesuffix("_"), None), node.args[0]
+        assert isinstance(written, fx.Node)
+        views = [written, *written.users]
+        if packet is None or any(view.target in VIEWS or view.target is operator.getitem for view in views):
+            raise self._refuse(f"writes into a view of a tensor ({target._opname}); compute a new one")
+        made = self._applied(getattr(packet, target._overloadname), node)
+        self.env[written] = made
+        return made
+
+    def _applied(self, target: Any, node: fx.Node) -> Any:
         args = [self._value(argument) for argument in node.args]
         kwargs = {key: self._value(value) for key, value in node.kwargs.items()}
         if target in MAPS:
@@ -264,6 +282,10 @@ class _Converter:
         return ref
 
     _aten_alias = _aten_clone = _aten_lift_fresh_copy = _aten_detach
+
+    def _aten_copy(self, ref: Ref, other: Ref, *_: Any) -> Ref:
+        """`other`, in the shape of what it is written over."""
+        return replace(broadcast(other, ref.shape), bdim=ref.bdim, post=ref.post)
 
     def _aten__to_copy(self, ref: Ref, **options: Any) -> Ref:
         assert self.at is not None

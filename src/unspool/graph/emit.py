@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from unspool.graph.ir import Node, Ref, merged, packed
 from unspool.graph.plan import PHASES, PassPlan
 from unspool.graph.rewrite import ordered
-from unspool.graph.schedule import Item, Strip, in_register, scheduled
+from unspool.graph.schedule import Item, Strip, in_register, scheduled, space
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,7 @@ class _Writer:
         source = ref.node
         return (
             user.op == "pieces" and source.op in ("map", "copy") and source in self.here and ref.dense
-            and self.plan.phase[source] == self.plan.phase.get(user)
+            and space(ref.shape) == space(source.shape) and self.plan.phase[source] == self.plan.phase.get(user)
         )  # fmt: skip
 
     def _needs_memory(self, node: Node, user: Node, ref: Ref, place: dict[Node, tuple[str, int]]) -> bool:

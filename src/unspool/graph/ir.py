@@ -35,6 +35,15 @@ class Node:
     def __repr__(self) -> str:
         return f"{self.op}:{self.name}{list(self.shape)}"
 
+    def describe(self) -> str:
+        """For people: what it computes, how large, from which line."""
+        sizes = "×".join(str(size) for size in self.shape if size != 1) or "1"
+        if self.op in ("gemm", "wgrad"):
+            left, right = (ref.shape for ref in self.refs()[:2])
+            sizes = f"{left[2]}→{right[2]}" if self.op == "gemm" else f"{left[2]}×{right[2]}"
+        words = {"gemm": "linear", "wgrad": "weight gradient", "bgrad": "bias gradient", "pieces": "cat"}
+        return f"{self.name or words.get(self.op, self.op)} {sizes}{self.line}"
+
 
 OPS = {
     "input": "x, state, context, dy or dstate, of one row; info: which",

@@ -33,6 +33,14 @@ class PassPlan:
     states: dict[int, tuple[str, int]] = field(default_factory=dict)
     """In a backward pass: for each state looked at, the slot that holds the sequence of its new values."""
 
+    def described(self) -> dict[str, tuple[str, ...]]:
+        """What is computed in each phase, in order."""
+        found: dict[str, list[str]] = {phase: [] for phase in PHASES}
+        for node, phase in self.phase.items():
+            found[phase].append(node.describe())
+        found["after"] += [node.describe() for node in (*(product for _, product, _ in self.folds), *self.sums)]
+        return {phase: tuple(lines) for phase, lines in found.items()}
+
 
 @dataclass
 class Plan:

@@ -159,12 +159,12 @@ def _joined(parts: list[Ref], dim: int) -> Ref:
 def _sliced_maps(graph: RowGraph) -> RowGraph:
     """Elementwise work of which only parts are looked at is done in parts, so that each stays in registers."""
     nodes = ordered(roots(graph))
-    looked: dict[Node, set[Ref]] = {}
+    looked: dict[Node, list[Ref]] = {}
     for node in nodes:
         for ref in node.refs():
-            looked.setdefault(ref.node, set()).add(ref)
+            looked.setdefault(ref.node, []).append(ref)
     for ref in (*graph.outputs, *(v for _, v in graph.gradients if isinstance(v, Ref))):
-        looked.setdefault(ref.node, set()).add(ref)
+        looked.setdefault(ref.node, []).append(ref)
     new: dict[Ref, Ref] = {}
 
     def moved(operand: Operand) -> Operand:
@@ -172,7 +172,7 @@ def _sliced_maps(graph: RowGraph) -> RowGraph:
 
     for node in reversed(nodes):
         node.args = tuple(moved(a) for a in node.args)
-        looks = looked.get(node, set())
+        looks = dict.fromkeys(looked.get(node, ()))
         starts = {ref: _start(ref) for ref in looks}
         ranges = sorted((ref.offset, ref.offset + ref.width) for ref in looks)
         apart = all(one[1] <= other[0] for one, other in zip(ranges, ranges[1:], strict=False))
@@ -183,9 +183,9 @@ def _sliced_maps(graph: RowGraph) -> RowGraph:
             made = whole(Node("map", ref.shape, args, node.name, line=node.line))
             new[ref] = replace(made, bdim=ref.bdim, post=ref.post)
             for argument in made.node.refs():
-                looked.setdefault(argument.node, set()).add(argument)
+                looked.setdefault(argument.node, []).append(argument)
         for argument in node.refs():
-            looked[argument.node].discard(argument)
+            looked[argument.node].remove(argument)
     for node in ordered([*roots(graph), *(ref.node for ref in new.values())]):
         node.args = tuple(moved(a) for a in node.args)
     return RowGraph(

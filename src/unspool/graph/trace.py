@@ -17,7 +17,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from unspool.cells.base import step_name
 from unspool.cells.state import Tree, layout, map_tensors, tensors
 from unspool.graph.capture import Swap, Watch
-from unspool.graph.refuse import CannotLower
+from unspool.graph.refuse import BreaksContract, CannotLower
 
 BATCHES = (10007, 10009)
 """Made-up numbers of rows, prime and large: whatever is a multiple of one is the batch."""
@@ -114,10 +114,10 @@ def find_step(cell: Any, x: Tensor, state: Tree, context: Tree) -> Step:
         try:
             made = cell(given, states, *(() if context is None else (contexts,)))
         except Exception as error:
-            raise CannotLower(f"{name} fails on two rows of zeros: {type(error).__name__}: {error}") from error
+            raise BreaksContract(f"{name} fails on two rows of zeros: {type(error).__name__}: {error}") from error
     fits = isinstance(made, (tuple, list)) and len(made) == 2 and isinstance(made[0], Tensor) and made[0].dim() == 2
-    if not fits or layout(made[1]) != layout(state):
-        raise CannotLower(f"{name} does not return (output [rows, features], next_state built like the state)")
+    if not fits or layout(made[1]) != layout(state) or made[0].shape[1] != getattr(cell, "output_size", made[0].shape[1]):
+        raise BreaksContract(f"{name} does not return (output [rows, output_size], next_state built like the state)")
     return Step(cell, watch.captured, state, context, Signature.of(x, state, context))
 
 
@@ -144,7 +144,7 @@ def trace_forward(step: Step, batch: int) -> fx.GraphModule:
             flat = inputs()
             _refuse_custom_gradients(name, run(*flat))
             graph = make_fx(run, tracing_mode="fake", record_stack_traces=True)(*flat)
-            if any(_in_place(node) for node in graph.graph.nodes):
+            if any(in_place(node) for node in graph.graph.nodes):
                 graph = make_fx(
                     torch.func.functionalize(run, remove="mutations"), tracing_mode="fake", record_stack_traces=True
                 )(*flat)
@@ -168,7 +168,7 @@ def _cut(flat: Sequence[Any], sizes: list[int]) -> list[list[Any]]:
     return parts
 
 
-def _in_place(node: fx.Node) -> bool:
+def in_place(node: fx.Node) -> bool:
     target = node.target
     return node.op == "call_function" and isinstance(target, torch._ops.OpOverload) and target._schema.is_mutable
 
@@ -413,8 +413,5 @@ def _join(
     with warnings.catch_warnings(), fx.traceback.preserve_node_meta():
         warnings.simplefilter("ignore")
         graph = make_fx(joint, decomposition_table=_decompositions(), tracing_mode="fake")(*plain, *given)
-        if any(_in_place(node) for node in graph.graph.nodes):
-            pure = torch.func.functionalize(joint, remove="mutations")
-            graph = make_fx(pure, decomposition_table=_decompositions(), tracing_mode="fake")(*plain, *given)
     graph.graph.eliminate_dead_code()
     return Joint(once, graph, batch, weights, states, contexts, cotangents, wanted)
