@@ -37,6 +37,7 @@ void run(const unspool::Program& program, const std::vector<Slot>& slots, i64 B,
 }  // namespace
 
 NB_MODULE(_engine, m) {
+  nb::set_leak_warnings(false);  // programs are remembered until the process ends
   m.doc() = "The CPU engine: programs over rows and time (see csrc/README.md).";
   nb::class_<unspool::Program>(m, "Program", "A program, read from its text; ValueError where it is none.")
       .def(nb::init<const std::string&>(), "text"_a)

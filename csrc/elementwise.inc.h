@@ -141,9 +141,16 @@ static void fill_elementwise(Kernels<T>& k) {
 template <class T>
 static void gather(i64 rows, i64 n, T* d, i64 ldd, const T* a, i64 lda, i64 sa) {
   for (i64 r = 0; r < rows; r++, d += ldd, a += lda) {
-    if (sa == 1) __builtin_memcpy(d, a, size_t(n) * sizeof(T));
-    else
+    if (sa == 1) {
+      __builtin_memcpy(d, a, size_t(n) * sizeof(T));
+    } else if (sa == 0) {
+      const Vec<T> value = spread<T>(a[0]);
+      i64 j = 0;
+      for (; j + kLanes<T> <= n; j += kLanes<T>) store(d + j, value);
+      for (; j < n; j++) d[j] = a[0];
+    } else {
       for (i64 j = 0; j < n; j++) d[j] = a[j * sa];
+    }
   }
 }
 

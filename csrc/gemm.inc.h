@@ -204,9 +204,13 @@ static void column_sums(i64 N, i64 R, const T* D, i64 ldd, T* C) {
     for (i64 n = 0; n < N; n += L) {
       const i64 width = N - n < L ? N - n : L;
       Vec<T> acc = {};
-      for (i64 r = 0; r < rows; r++) {
-        const T* d = D + (r0 + r) * ldd + n;
-        acc += width == L ? load(d) : load_part(d, width);
+      for (i64 q = 0; q < rows; q += 16) {
+        Vec<T> part = {};
+        for (i64 r = q; r < rows && r < q + 16; r++) {
+          const T* d = D + (r0 + r) * ldd + n;
+          part += width == L ? load(d) : load_part(d, width);
+        }
+        acc += part;
       }
       if (width == L) store(C + n, load(C + n) + acc);
       else store_part(C + n, load_part(C + n, width) + acc, width);

@@ -70,7 +70,7 @@ struct Kernels {
   i64 (*tn_work)(i64 N);
   void (*gemm_tn)(i64 M, i64 N, i64 R, const T* D, i64 ldd, const T* X, i64 ldx, T* C, i64 ldc, i64 m0, i64 m1,
                   T* work);
-  // C[n] += Σ_r D[r, n]: blocks of 256 rows, each a chain of additions from 0, added to C in order.
+  // C[n] += Σ_r D[r, n]: blocks of 256 rows, each of runs of 16, added from 0 in order, then to each other in order.
   void (*column_sums)(i64 N, i64 R, const T* D, i64 ldd, T* C);
 
   // One small product for one row: C[m, n] = init(zero or accumulate) + Σ_k A[m, k] B[k, n], any strides.

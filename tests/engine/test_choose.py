@@ -39,7 +39,9 @@ def test_an_engine_that_is_not_here_is_never_replaced(engine: str) -> None:
 
 def test_what_cannot_be_lowered_is_named_once_and_runs_on_the_reference() -> None:
     cell = Sorted(3, 4)
-    with pytest.warns(UserWarning, match=r"Sorted runs on the reference loop: Sorted \(test_choose.py, line \d+\) uses sort"):
+    with pytest.warns(
+        UserWarning, match=r"Sorted runs on the reference loop: Sorted \(test_choose.py, line \d+\) uses sort"
+    ):
         y, _ = unspool.unfold(cell, X)
     assert torch.equal(y, unspool.unfold(cell, X, engine="reference")[0])
     with warnings.catch_warnings():

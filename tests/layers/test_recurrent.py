@@ -167,9 +167,7 @@ def test_nothing_leaks_from_the_padding(options: dict[str, Any]) -> None:
 
 def test_each_layer_and_direction_draws_its_own_recurrent_mask() -> None:
     torch.manual_seed(0)
-    net = unspool.Recurrent(
-        Recording, 3, 20, layers=2, bidirectional=True, recurrent_dropout=0.5, engine="reference"
-    )
+    net = unspool.Recurrent(Recording, 3, 20, layers=2, bidirectional=True, recurrent_dropout=0.5, engine="reference")
     cells: list[Any] = [cell for layer in net.layers for cell in layer]  # pyright: ignore[reportGeneralTypeIssues]
     for cell in cells:
         cell.masks = []

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._C._functorch import peek_interpreter_stack
 from torch.autograd import forward_ad
 
 from unspool.cells.base import step_name
@@ -68,11 +69,11 @@ def _unfit(values: list[Tensor]) -> str | None:
         return "a tensor is of a subclass of torch.Tensor"
     if any(value.is_conj() or value.is_neg() or value.layout != torch.strided for value in values):
         return "a tensor is sparse, or a conjugate or negative view"
-    if torch._C._functorch.peek_interpreter_stack() is not None:
+    if peek_interpreter_stack() is not None:
         return "a torch.func transform is active (grad, vmap, jvp, …); the reference is exact under all of them"
     if any(forward_ad.unpack_dual(value).tangent is not None for value in values if _dual()):
         return "forward-mode differentiation is active; the reference is exact under it"
-    if torch.compiler.is_compiling() or torch.jit.is_tracing():
+    if torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None:
         return "the call is being traced"
     if torch.is_autocast_enabled("cpu"):
         return "autocast is active, which mixes floating-point types"

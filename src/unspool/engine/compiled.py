@@ -38,7 +38,7 @@ def run(
     call = Call(found, span, by_reference, len(list(tensors(state))), len(list(tensors(context))))
     flat = [x, *tensors(state), *tensors(context), *captured]
     if torch.is_grad_enabled() and any(value.requires_grad for value in flat):
-        y, *finals = Unfold.apply(call, *flat)  # pyright: ignore[reportGeneralTypeIssues]
+        y, *finals = Unfold.apply(call, *flat)
     else:
         y, finals, _ = call.forward(flat, keep=False)
     return y, _refilled(state, finals)

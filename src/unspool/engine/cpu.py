@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-import unspool._engine as _engine
+import unspool._engine as _engine  # pyright: ignore[reportMissingModuleSource]
 
 Slots = tuple[tuple[str, int], ...]
 
@@ -177,7 +177,11 @@ def backward(
     """The vector–Jacobian product of `forward`."""
     assert told.backward is not None
     wants_x = ("dx", 0) in told.backward.slots
-    dx = None if not wants_x else (torch.empty_like if span.lengths is None else torch.zeros_like)(x, memory_format=torch.contiguous_format)
+    dx = (
+        None
+        if not wants_x
+        else (torch.empty_like if span.lengths is None else torch.zeros_like)(x, memory_format=torch.contiguous_format)
+    )
     dcontexts = {index: x.new_zeros(span.batch, *told.contexts[index]) for index in told.filled("dcontext")}
     sums = [x.new_zeros(shape) for shape in told.sums]
     nothing = x.new_zeros(max([told.output, *(math.prod(shape) for shape in told.states)], default=1))
@@ -211,5 +215,7 @@ def _again(
     finals = [torch.empty_like(value) for value in begin]
     scratch = like.new_empty(max(1, span.batch), told.output)
     aside: Given = {("y", 0): (scratch.data_ptr(), scratch.stride(0), 0)}
-    span.run(told.forward, given | aside | _carried(begin, finals, "state", "final") | _slots("saved", saved), start, stop)
+    span.run(
+        told.forward, given | aside | _carried(begin, finals, "state", "final") | _slots("saved", saved), start, stop
+    )
     return saved

@@ -13,7 +13,9 @@ from torch.overrides import TorchFunctionMode
 
 PLAIN = (int, float, str, bool, bytes, complex, type(None), torch.dtype, torch.device, torch.Size)
 BY_IDENTITY = (type, types.FunctionType, types.BuiltinFunctionType, types.MethodType, types.ModuleType)
-BOOKKEEPING = frozenset({"_parameters", "_buffers", "_modules", "_non_persistent_buffers_set", "_is_full_backward_hook"})
+BOOKKEEPING = frozenset(
+    {"_parameters", "_buffers", "_modules", "_non_persistent_buffers_set", "_is_full_backward_hook"}
+)
 
 
 @dataclass(frozen=True)
@@ -130,8 +132,7 @@ class Swap(TorchFunctionMode):
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        args, kwargs = map_arguments(self._other, args), map_arguments(self._other, kwargs or {})
-        made = func(*args, **kwargs)
+        made = func(*map_arguments(self._other, args), **map_arguments(self._other, kwargs or {}))
         if torch.is_grad_enabled():
             return made
         return map_arguments(lambda value: value.detach() if value.is_floating_point() else value, made)

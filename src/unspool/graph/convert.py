@@ -158,9 +158,13 @@ class _Converter:
         return isinstance(value, Ref) and value.node.op in ("wgrad", "bgrad")
 
     LINEAR = frozenset(
-        "alias detach t permute transpose view _unsafe_view reshape expand squeeze unsqueeze slice select neg add sub mul "
-        "div sum cat clone _to_copy slice_backward select_backward split split_with_sizes mm addmm bmm".split()
-    )
+        {
+            "alias", "detach", "t", "permute", "transpose", "view", "_unsafe_view", "reshape", "expand", "squeeze",
+            "unsqueeze", "slice", "select", "neg", "add", "sub", "mul", "div", "sum", "cat", "clone", "_to_copy",
+            "slice_backward", "select_backward", "split", "split_with_sizes", "mm", "addmm", "bmm",
+        }
+    )  # fmt: skip
+    """What may be done to a sum over rows instead of to what is summed."""
 
     def _tail(self, node: fx.Node) -> Tail:
         name = str(node.target).removeprefix("aten.").split(".")[0]
@@ -225,7 +229,7 @@ class _Converter:
         }  # fmt: skip
         if name not in folded:
             raise self._refuse(f"computes {name} of numbers")
-        return self._filled(folded[name](*operands))  # pyright: ignore[reportArgumentType]
+        return self._filled(folded[name](*operands))
 
     def _filled(self, value: float) -> Ref:
         """A tensor of one number, shaped as the node at hand."""
@@ -392,7 +396,9 @@ class _Converter:
 
     # Rearrangements
 
-    def _pieces(self, shape: tuple[int, ...], dim: int, parts: list[tuple[int, Ref]], bdim: int | None, post: int) -> Ref:
+    def _pieces(
+        self, shape: tuple[int, ...], dim: int, parts: list[tuple[int, Ref]], bdim: int | None, post: int
+    ) -> Ref:
         bare = tuple(replace(ref, bdim=None, post=1) for _, ref in parts)
         return whole(self._node("pieces", shape, bare, dim=dim, starts=tuple(start for start, _ in parts)), bdim, post)
 
@@ -417,12 +423,12 @@ class _Converter:
             return ref
         if step != 1:
             raise self._refuse("slices with a step, whose derivative the compiler does not know")
-        shape, bdim, post = self._without_batch(self._size())
+        shape, _, _ = self._without_batch(self._size())
         first = slice(start, end).indices(shape[dim])[0]
         return self._pieces(shape, dim, [(first, ref)], ref.bdim, ref.post)
 
     def _aten_select_backward(self, ref: Ref, sizes: Any, dim: int, index: int) -> Ref:
-        shape, bdim, post = self._without_batch(self._size())
+        shape, bdim, _ = self._without_batch(self._size())
         dim %= len(shape)
         return self._pieces(shape, dim, [(index % shape[dim], inserted(ref, dim))], bdim, ref.post)
 
@@ -475,7 +481,11 @@ class _Converter:
         mean = self._map("mul", self._reduced("sum", ref, dims), 1 / count)
         distance = self._map("sub", ref, mean)
         total = self._reduced("sum", self._map("mul", distance, distance), dims)
-        return distance, mean, self._map("mul", total, 1 / max(0, count - correction) if count > correction else math.inf)
+        return (
+            distance,
+            mean,
+            self._map("mul", total, 1 / max(0, count - correction) if count > correction else math.inf),
+        )
 
     def _aten_var(self, ref: Ref, dims: Any = None, *, correction: float | None = 1, keepdim: bool = False) -> Ref:
         chosen = self._dims(ref, dims)

@@ -126,13 +126,20 @@ class _Writer:
 
     def _settle(self, items: dict[str, list[Item]]) -> None:
         """Give every node that must be in memory its homes: the first one is read, all are written."""
-        place = {node: (phase, index) for phase in PHASES for index, item in enumerate(items[phase]) for node in _nodes(item)}
+        place = {
+            node: (phase, index) for phase in PHASES for index, item in enumerate(items[phase]) for node in _nodes(item)
+        }
         for phase in PHASES:
             nodes = [node for item in items[phase] for node in _nodes(item)]
             spans = {node: span for node in nodes if (span := self._span(node, place)) is not None}
             live: list[tuple[int, int, int, int]] = []  # first item, last item, offset, width
+            runs = _runs(items[phase])
             for node in sorted(spans, key=lambda node: spans[node][0]):
                 first, last = spans[node]
+                if runs[first] != runs[last]:
+                    # The engine does a run of items for a few rows, then for the next few: what leaves the run, or
+                    # comes into it, must not share memory with anything in it.
+                    first, last = runs[first][0], runs[last][1]
                 live.append((first, last, _free(live, first, last, node.width), node.width))
             offsets = {node: row[2] for node, row in zip(sorted(spans, key=lambda n: spans[n][0]), live, strict=True)}
             for node in nodes:
@@ -282,7 +289,10 @@ class _Writer:
     def _matmul_line(self, node: Node, out: Home, init: str) -> None:
         a, b = node.refs()
         batch, rows, columns = node.shape
-        parts = [f"matmul {batch} {rows} {columns} {a.shape[2]} {init} {out.tensor} {out.offset}", *map(str, out.strides)]
+        parts = [
+            f"matmul {batch} {rows} {columns} {a.shape[2]} {init} {out.tensor} {out.offset}",
+            *map(str, out.strides),
+        ]
         for ref in (a, b):
             tensor, offset, strides = self._look(ref)
             parts += map(str, (tensor, offset, *strides))
@@ -382,8 +392,8 @@ class _StripWriter:
         return "op", len(self.ops) - 1
 
     def _operand(self, argument: Ref | float, node: Node) -> tuple[str, int]:
-        if isinstance(argument, float):
-            return self._imm(argument)
+        if not isinstance(argument, Ref):
+            return self._imm(float(argument))
         source = argument.node
         if source in self.values and in_register(argument, node):
             return self.values[source]
@@ -431,6 +441,16 @@ def _three(strides: list[int]) -> str:
 
 def _nodes(item: Item) -> list[Node]:
     return item.nodes if isinstance(item, Strip) else [item]
+
+
+def _runs(items: list[Item]) -> list[tuple[int, int]]:
+    """For each item the first and last of its run: products stand alone, what lies between two products together."""
+    found: list[tuple[int, int]] = []
+    products = [isinstance(item, Node) and item.op == "gemm" for item in items]
+    for alone, group in itertools.groupby(range(len(items)), key=products.__getitem__):
+        run = list(group)
+        found += [(index, index) if alone else (run[0], run[-1]) for index in run]
+    return found
 
 
 def _free(live: list[tuple[int, int, int, int]], first: int, last: int, width: int) -> int:

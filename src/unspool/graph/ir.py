@@ -126,7 +126,10 @@ def inserted(ref: Ref, dim: int) -> Ref:
     """With a dimension of size 1 at `dim`."""
     bdim = ref.bdim if ref.bdim is None or ref.bdim < dim else ref.bdim + 1
     return replace(
-        ref, shape=(*ref.shape[:dim], 1, *ref.shape[dim:]), strides=(*ref.strides[:dim], 0, *ref.strides[dim:]), bdim=bdim
+        ref,
+        shape=(*ref.shape[:dim], 1, *ref.shape[dim:]),
+        strides=(*ref.strides[:dim], 0, *ref.strides[dim:]),
+        bdim=bdim,
     )
 
 

@@ -146,7 +146,11 @@ def _sink(plan: PassPlan, nodes: list[Node], carried: set[Node]) -> None:
         if plan.phase.get(node) != "before" or node.op not in ("map", "copy", "pieces"):
             continue
         where = {plan.phase[user] for user in users.get(node, []) if user in plan.phase}
-        if "before" in where or (not where and node not in carried) or any(user.op.endswith("grad") for user in users.get(node, [])):
+        if (
+            "before" in where
+            or (not where and node not in carried)
+            or any(user.op.endswith("grad") for user in users.get(node, []))
+        ):
             continue
         read = {ref.node for ref in node.refs() if plan.phase.get(ref.node) == "before"}
         if sum(source.width for source in read) <= node.width:
@@ -312,7 +316,6 @@ class _Planner:
             if index > first + self.states:
                 self._context(plan, index - first - 1 - self.states, value)
         plan.sums = list(self.graph.sums.values())
-
 
     def _context(self, plan: PassPlan, index: int, value: Ref) -> None:
         """A gradient of context: a product over all steps, or a sum that the loop adds to at every step."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import Any
 
 from unspool.graph.convert import RowGraph
 from unspool.graph.ir import Node, Operand, Ref, packed, sliced, whole
@@ -89,10 +91,8 @@ def _joined_pads(node: Node, users: dict[Node, list[tuple[Node, Ref]]]) -> Ref |
     dim = one.node.info["dim"]
     if other.node.info["dim"] != dim or one.node.shape != other.node.shape:
         return None
-    parts = sorted(
-        [*zip(one.node.info["starts"], one.node.refs(), strict=True), *zip(other.node.info["starts"], other.node.refs(), strict=True)],
-        key=lambda part: part[0],
-    )  # fmt: skip
+    halves = [zip(ref.node.info["starts"], ref.node.refs(), strict=True) for ref in (one, other)]
+    parts = sorted(itertools.chain(*halves), key=lambda part: part[0])
     ends = [start + ref.shape[dim] for start, ref in parts]
     if any(end > start for end, (start, _) in zip(ends, parts[1:], strict=False)):
         return None
@@ -167,7 +167,7 @@ def _sliced_maps(graph: RowGraph) -> RowGraph:
         looked.setdefault(ref.node, []).append(ref)
     new: dict[Ref, Ref] = {}
 
-    def moved(operand: Operand) -> Operand:
+    def moved(operand: Any) -> Any:
         return new.get(operand, operand) if isinstance(operand, Ref) else operand
 
     for node in reversed(nodes):
@@ -175,7 +175,7 @@ def _sliced_maps(graph: RowGraph) -> RowGraph:
         looks = dict.fromkeys(looked.get(node, ()))
         starts = {ref: _start(ref) for ref in looks}
         ranges = sorted((ref.offset, ref.offset + ref.width) for ref in looks)
-        apart = all(one[1] <= other[0] for one, other in zip(ranges, ranges[1:], strict=False))
+        apart = all(one[1] <= other[0] for one, other in itertools.pairwise(ranges))
         if node.op != "map" or len(looks) < 2 or not apart or any(start is None for start in starts.values()):
             continue
         for ref in looks:
@@ -189,8 +189,8 @@ def _sliced_maps(graph: RowGraph) -> RowGraph:
     for node in ordered([*roots(graph), *(ref.node for ref in new.values())]):
         node.args = tuple(moved(a) for a in node.args)
     return RowGraph(
-        [moved(ref) for ref in graph.outputs],  # pyright: ignore[reportArgumentType]
-        [(i, moved(v) if isinstance(v, Ref) else v) for i, v in graph.gradients],  # pyright: ignore[reportArgumentType]
+        [moved(ref) for ref in graph.outputs],
+        [(i, moved(v) if isinstance(v, Ref) else v) for i, v in graph.gradients],
         graph.sums,
     )
 
@@ -284,7 +284,7 @@ def _split_products(graph: RowGraph, carried: list[int]) -> RowGraph:
         if runs and len(runs) > 1:
             table[node] = [(start, stop, _columns(node, start, stop)) for start, stop in runs]
 
-    def moved(operand: Operand) -> Operand:
+    def moved(operand: Any) -> Any:
         if not isinstance(operand, Ref) or operand.node not in table:
             return operand
         start, _, part = next(row for row in table[operand.node] if row[0] <= operand.offset < row[1])
@@ -293,8 +293,8 @@ def _split_products(graph: RowGraph, carried: list[int]) -> RowGraph:
     for node in [*nodes, *(part for parts in table.values() for *_, part in parts)]:
         node.args = tuple(moved(a) for a in node.args)
     return RowGraph(
-        [moved(ref) for ref in graph.outputs],  # pyright: ignore[reportArgumentType]
-        [(i, moved(v) if isinstance(v, Ref) else v) for i, v in graph.gradients],  # pyright: ignore[reportArgumentType]
+        [moved(ref) for ref in graph.outputs],
+        [(i, moved(v) if isinstance(v, Ref) else v) for i, v in graph.gradients],
         graph.sums,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from unspool.graph.ir import Node, Ref
@@ -54,10 +55,11 @@ MOST = 48
 """Nodes of a strip: their registers must fit into the first-level cache."""
 
 
-def _widest(waiting: list[Node], done: set[Node], here: set[Node], ready: object) -> Strip:
+def _widest(waiting: list[Node], done: set[Node], here: set[Node], ready: Callable[[Node], bool]) -> Strip:
     """Of the strips that could be next, the one with the most nodes."""
     best: Strip | None = None
-    for shape in dict.fromkeys(space(node.shape) for node in waiting if node.op in ("map", "copy") and ready(node)):  # pyright: ignore[reportCallIssue]
+    shapes = dict.fromkeys(space(node.shape) for node in waiting if node.op in ("map", "copy") and ready(node))
+    for shape in shapes:
         strip, inside = Strip(shape), set()
         for node in waiting:
             if len(strip.nodes) == MOST:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import warnings
 from collections.abc import Callable, Sequence
@@ -13,6 +14,7 @@ from torch import Tensor, fx
 from torch._decomp import get_decompositions
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 from torch.fx.experimental.proxy_tensor import make_fx
+from torch.fx.traceback import preserve_node_meta
 
 from unspool.cells.base import step_name
 from unspool.cells.state import Tree, layout, map_tensors, tensors
@@ -46,18 +48,19 @@ _DECOMPOSED = (
     "stack", "roll", "repeat", "rot90", "tril", "triu", "narrow_copy", "slice_scatter", "nan_to_num", "rsub",
     "sinc", "square", "special_entr", "xlogy", "logit", "logit_backward", "frac", "heaviside", "lift_fresh",
     "new_full", "ones_like", "zeros_like", "full_like", "split", "native_dropout_backward", "diag_embed",
-    "masked_fill_", "logical_and_", "mul_", "add_", "div_", "sub_", "mse_loss", "mse_loss_backward", "binary_cross_entropy",
+    "masked_fill_", "logical_and_", "mul_", "add_", "div_", "sub_", "mse_loss", "mse_loss_backward",
+    "binary_cross_entropy",
 )  # fmt: skip
 
 
 def _decompositions() -> dict[Any, Callable[..., Any]]:
     packets = [getattr(_aten, name) for name in _DECOMPOSED if hasattr(_aten, name)]
-    return get_decompositions(packets)  # pyright: ignore[reportReturnType]
+    return get_decompositions(packets)
 
 
 @dataclass(frozen=True)
 class Signature:
-    """What a step is called with, but for the number of rows: `[x], states, contexts` as `(shape, dtype, requires_grad)`."""
+    """What a step is called with, but for the number of rows: each tensor as `(shape, dtype, requires_grad)`."""
 
     x: tuple[Any, ...]
     states: tuple[tuple[Any, ...], ...]
@@ -89,7 +92,9 @@ class Step:
     context: Tree
     signature: Signature
 
-    def __call__(self, stand_ins: Sequence[Tensor], x: Tensor, states: Sequence[Tensor], contexts: Sequence[Tensor]) -> Any:
+    def __call__(
+        self, stand_ins: Sequence[Tensor], x: Tensor, states: Sequence[Tensor], contexts: Sequence[Tensor]
+    ) -> Any:
         state, context = _refill(self.state, states), _refill(self.context, contexts)
         with Swap(self.captured, list(stand_ins)):
             y, after = self.cell(x, state, *(() if self.context is None else (context,)))
@@ -116,7 +121,11 @@ def find_step(cell: Any, x: Tensor, state: Tree, context: Tree) -> Step:
         except Exception as error:
             raise BreaksContract(f"{name} fails on two rows of zeros: {type(error).__name__}: {error}") from error
     fits = isinstance(made, (tuple, list)) and len(made) == 2 and isinstance(made[0], Tensor) and made[0].dim() == 2
-    if not fits or layout(made[1]) != layout(state) or made[0].shape[1] != getattr(cell, "output_size", made[0].shape[1]):
+    if (
+        not fits
+        or layout(made[1]) != layout(state)
+        or made[0].shape[1] != getattr(cell, "output_size", made[0].shape[1])
+    ):
         raise BreaksContract(f"{name} does not return (output [rows, output_size], next_state built like the state)")
     return Step(cell, watch.captured, state, context, Signature.of(x, state, context))
 
@@ -201,7 +210,11 @@ def line(node: fx.Node) -> str:
     """Where in the user's file a node comes from, for messages: ` (file.py, line 7)`, or nothing."""
     for text in reversed((node.meta.get("stack_trace") or node.stack_trace or "").splitlines()):
         parts = text.strip().split('"')
-        if len(parts) == 3 and "site-packages" not in parts[1] and os.sep + os.path.join("unspool", "graph") not in parts[1]:
+        if (
+            len(parts) == 3
+            and "site-packages" not in parts[1]
+            and os.sep + os.path.join("unspool", "graph") not in parts[1]
+        ):
             return f" ({os.path.basename(parts[1])}, {parts[2].split(',')[1].strip()})"
     return ""
 
@@ -226,7 +239,12 @@ def same_but_for_batch(one: fx.GraphModule, other: fx.GraphModule, batches: tupl
             return value
 
         return [
-            (node.op, str(node.target) if node.op == "call_function" else "", word(node.args), word(tuple(node.kwargs.items())))
+            (
+                node.op,
+                str(node.target) if node.op == "call_function" else "",
+                word(node.args),
+                word(tuple(node.kwargs.items())),
+            )
             for node in graph.graph.nodes
         ]
 
@@ -266,8 +284,7 @@ def split_once(graph: fx.GraphModule, captured: int, batch: int) -> tuple[fx.Gra
             continue
         if any(argument in of_rows for argument in node.all_input_nodes) or _has_batch(node, batch):
             of_rows.add(node)
-    computed = [n for n in nodes if n.op in ("call_function", "get_attr") and n not in of_rows and not _is_view(n)]
-    computed_set = set(computed)
+    computed = {n for n in nodes if n.op in ("call_function", "get_attr") and n not in of_rows and not _is_view(n)}
     frontier: list[fx.Node] = []
     for node in nodes:
         if node in of_rows or node.op == "output":
@@ -275,7 +292,7 @@ def split_once(graph: fx.GraphModule, captured: int, batch: int) -> tuple[fx.Gra
                 source = _root(argument) if argument not in of_rows else None
                 if source is not None and source not in frontier:
                     frontier.append(source)
-    if not any(node in computed_set for node in frontier):
+    if not any(node in computed for node in frontier):
         return None, graph, captured
     return _extract(graph, holders[:captured], frontier), _rest(graph, frontier, holders[captured:]), len(frontier)
 
@@ -287,7 +304,10 @@ def _has_batch(node: fx.Node, batch: int) -> bool:
 
 
 def _is_view(node: fx.Node) -> bool:
-    return node.target in VIEWS or getattr(node.target, "__name__", "") == "getitem"
+    """Whether a node only looks at its input; one of several results of a computation is a value of its own."""
+    if node.target is operator.getitem:
+        return node.all_input_nodes[0].target in VIEWS
+    return node.target in VIEWS
 
 
 def _root(node: fx.Node) -> fx.Node:
@@ -410,7 +430,7 @@ def _join(
         return [*(value.detach() for value in made), *found]
 
     plain = [value.detach() for value in values]
-    with warnings.catch_warnings(), fx.traceback.preserve_node_meta():
+    with warnings.catch_warnings(), preserve_node_meta():
         warnings.simplefilter("ignore")
         graph = make_fx(joint, decomposition_table=_decompositions(), tracing_mode="fake")(*plain, *given)
     graph.graph.eliminate_dead_code()
