@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, fx
 
 from unspool.cells.base import step_name
-from unspool.cells.state import Tree, layout
+from unspool.cells.state import Tree, layout, map_tensors
 from unspool.graph.capture import Inventory, inventory
 from unspool.graph.convert import convert, tail_module
 from unspool.graph.emit import PassProgram, emitted
 from unspool.graph.plan import planned
 from unspool.graph.refuse import CannotLower
 from unspool.graph.rewrite import rewritten
-from unspool.graph.trace import Signature, Step, find_step, trace_joint
+from unspool.graph.trace import Joint, Signature, Step, find_step, trace_joint
 
 DTYPES = {torch.float32: "f32", torch.float64: "f64"}
 MOST = 256
@@ -27,16 +27,14 @@ MOST = 256
 
 @dataclass(frozen=True)
 class Compiled:
-    """The programs of a structure.
+    """The programs of a structure with contexts of some lengths.
 
-    `captured`: what the step reads besides its arguments, as paths into the cell, or the tensor itself where no path
-    leads to it. `once` computes the weights from the captured tensors (`None`: they are the same). `tail` turns sums
+    `once` computes the weights from the captured tensors (`None`: they are the same). `tail` turns sums
     over rows, and the weights, into the gradients of the weights named in `learned`. `program` is all that the engine
     needs, as JSON. `places` lists, for each pass and phase, what is computed there; `kept` the numbers that each
     row-step keeps for the backward pass, beside its output.
     """
 
-    captured: tuple[str | Tensor, ...]
     once: fx.GraphModule | None
     tail: fx.GraphModule | None
     learned: tuple[int, ...]
@@ -44,12 +42,33 @@ class Compiled:
     places: dict[str, dict[str, tuple[str, ...]]]
     kept: int
 
-    def read(self, held: Inventory) -> list[Tensor]:
-        """The captured tensors of a cell with this structure."""
-        return [held.tensors[source] if isinstance(source, str) else source for source in self.captured]
+
+@dataclass
+class Traced:
+    """A structure, traced; its programs differ by the lengths of its contexts.
+
+    `captured`: what the step reads besides its arguments, as paths into the cell, or the tensor itself where no path
+    leads to it.
+    """
+
+    name: str
+    joint: Joint
+    captured: tuple[str | Tensor, ...]
+    signature: Signature
+    dtype: str
+    programs: OrderedDict[tuple[int, ...], Compiled] = field(default_factory=OrderedDict)
+
+    def sized(self, signature: Signature) -> Compiled:
+        """The programs for the lengths of the contexts in `signature`."""
+        lengths = signature.freed()[1]
+        if lengths not in self.programs:
+            self.programs[lengths] = _program(self, signature, lengths)
+            if len(self.programs) > MOST:
+                self.programs.popitem(last=False)
+        return self.programs[lengths]
 
 
-_known: OrderedDict[tuple[Any, ...], Compiled | CannotLower] = OrderedDict()
+_known: OrderedDict[tuple[Any, ...], Traced | CannotLower] = OrderedDict()
 
 
 def compiled(cell: Any, x: Tensor, state: Tree, context: Tree) -> tuple[Compiled, list[Tensor]]:
@@ -60,21 +79,45 @@ def compiled(cell: Any, x: Tensor, state: Tree, context: Tree) -> tuple[Compiled
     """
     held = inventory(cell)
     signature = Signature.of(x, state, context)
-    key = held.fingerprint, signature, layout(state), layout(context), torch.is_grad_enabled()
-    found = _known.get(key)
+    freed, lengths = signature.freed()
+    kind = held.fingerprint, layout(state), _built(context), torch.is_grad_enabled()
+    # A trace that does not go with other lengths is known by those that it has.
+    found = _known.get((*kind, freed, len(set(lengths)))) or _known.get((*kind, signature))
     if found is None:
-        try:
-            # A trace saves tensors for a backward pass of its own; hooks of the caller's are not for those.
-            with torch.autograd.graph.saved_tensors_hooks(_same, _same):
-                found = _compile(cell, held, x, state, context)
-        except CannotLower as error:
-            found = error
-        _known[key] = found
+        found, free = _traced(cell, held, x, state, context)
+        _known[(*kind, freed, len(set(lengths))) if free else (*kind, signature)] = found
         if len(_known) > MOST:
             _known.popitem(last=False)
     if isinstance(found, CannotLower):
         raise found
-    return found, found.read(held)
+    try:
+        program = found.sized(signature)
+    except CannotLower as error:
+        _known[(*kind, signature)] = error
+        raise
+    return program, [held.tensors[source] if isinstance(source, str) else source for source in found.captured]
+
+
+def _built(tree: Tree) -> str:
+    """How a context is put together, whatever its sizes."""
+    return layout(map_tensors(lambda value: value.new_zeros(0), tree))
+
+
+def _traced(cell: Any, held: Inventory, x: Tensor, state: Tree, context: Tree) -> tuple[Traced | CannotLower, bool]:
+    """Trace a step; and whether the trace holds for any lengths of its contexts."""
+    try:
+        # A trace saves tensors for a backward pass of its own; hooks of the caller's are not for those.
+        with torch.autograd.graph.saved_tensors_hooks(_same, _same):
+            step = find_step(cell, x, state, context)
+            if inventory(cell).fingerprint != held.fingerprint:
+                raise CannotLower(f"{step_name(cell)} changes an attribute of its own in a step; carry it in the state")
+            dtype = _dtype(step)
+            joint = trace_joint(step, torch.is_grad_enabled())
+    except CannotLower as error:
+        return error, False
+    paths = {id(value): path for path, value in reversed(list(held.tensors.items()))}
+    captured = tuple(paths.get(id(value), value) for value in step.captured)
+    return Traced(step_name(cell), joint, captured, step.signature, dtype), joint.lengths > 0
 
 
 def _same(value: Tensor) -> Tensor:
@@ -86,33 +129,27 @@ def forget() -> None:
     _known.clear()
 
 
-def _compile(cell: Any, held: Inventory, x: Tensor, state: Tree, context: Tree) -> Compiled:
-    step = find_step(cell, x, state, context)
-    if inventory(cell).fingerprint != held.fingerprint:
-        raise CannotLower(f"{step_name(cell)} changes an attribute of its own in a step; carry it in the state")
-    dtype = _dtype(step)
-    joint = trace_joint(step, torch.is_grad_enabled())
-    rows = convert(joint, step_name(cell))
+def _program(traced: Traced, signature: Signature, lengths: tuple[int, ...]) -> Compiled:
+    joint = traced.joint
+    rows = convert(joint, traced.name, lengths)
     rows = rewritten(rows, [joint.weights + 1 + index for index in range(joint.states)])
     tail = tail_module(joint, rows) if joint.cotangents else None
     plan = planned(rows, joint.weights, joint.states, joint.contexts)
     program = {
-        "dtype": dtype,
+        "dtype": traced.dtype,
         "output": rows.outputs[0].width,
-        "states": [list(shape) for shape, *_ in step.signature.states],
+        "states": [list(shape) for shape, *_ in signature.states],
         "saved": plan.saved,
-        "forward": _written(emitted(plan.forward, dtype)),
-        "forward_only": _written(emitted(plan.forward_only, dtype)),
-        "backward": None if plan.backward is None else _written(emitted(plan.backward, dtype)),
-        "sums": [list(traced.meta["val"].shape) for traced in rows.sums],
-        "contexts": [list(shape) for shape, *_ in step.signature.contexts],
+        "forward": _written(emitted(plan.forward, traced.dtype)),
+        "forward_only": _written(emitted(plan.forward_only, traced.dtype)),
+        "backward": None if plan.backward is None else _written(emitted(plan.backward, traced.dtype)),
+        "sums": [list(node.meta["val"].shape) for node in rows.sums],
+        "contexts": [list(shape) for shape, *_ in signature.contexts],
     }
-    paths = {id(value): path for path, value in reversed(list(held.tensors.items()))}
-    captured = tuple(paths.get(id(value), value) for value in step.captured)
     learned = tuple(index for index in joint.wanted if index < joint.weights)
     passes = {"forward": plan.forward} | ({} if plan.backward is None else {"backward": plan.backward})
     places = {name: part.described() for name, part in passes.items()}
-    return Compiled(captured, joint.once, tail, learned, json.dumps(program), places, sum(plan.saved))
+    return Compiled(joint.once, tail, learned, json.dumps(program), places, sum(plan.saved))
 
 
 def _written(program: PassProgram) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,7 +27,7 @@ from unspool.graph.ir import (
 )
 from unspool.graph.maps import MAPS
 from unspool.graph.refuse import CannotLower
-from unspool.graph.trace import VIEWS, Joint, in_place, is_multiple, line
+from unspool.graph.trace import LENGTHS, VIEWS, Joint, in_place, is_multiple, line
 
 _aten = torch.ops.aten
 
@@ -52,17 +52,18 @@ class RowGraph:
     sums: dict[fx.Node, Node]
 
 
-def convert(joint: Joint, name: str) -> RowGraph:
-    """Convert the joint graph of a step called `name`.
+def convert(joint: Joint, name: str, lengths: Sequence[int] = ()) -> RowGraph:
+    """Convert the joint graph of a step called `name`, for the given lengths of its contexts.
 
     Raises:
         CannotLower: an operation that no rule covers, or one that mixes rows.
     """
-    return _Converter(joint, name).run()
+    return _Converter(joint, name, lengths).run()
 
 
 class _Converter:
-    def __init__(self, joint: Joint, name: str) -> None:
+    def __init__(self, joint: Joint, name: str, lengths: Sequence[int]) -> None:
+        self.lengths = dict(zip(LENGTHS, lengths[: joint.lengths], strict=False))
         self.joint, self.name, self.batch = joint, name, joint.batch
         self.env: dict[fx.Node, Any] = {}
         self.sums: dict[fx.Node, Node] = {}
@@ -108,7 +109,7 @@ class _Converter:
         return [lambda node, kind=kind, index=index: self._input(node, kind, index) for kind, index in kinds]
 
     def _input(self, node: fx.Node, kind: str, index: int) -> Ref:
-        shape = tuple(node.meta["val"].shape)
+        shape = self._actual(node.meta["val"].shape)
         if kind == "weight":
             return whole(Node("weight", shape, name=f"weight {index}", info={"index": index}))
         value = Node("input", (1, *shape[1:]), name=kind, info={"index": index})
@@ -180,12 +181,23 @@ class _Converter:
             return self.env[argument]
         if isinstance(argument, (list, tuple)):
             return type(argument)(self._value(part) for part in argument)
+        return self._number_of(argument)
+
+    def _number_of(self, argument: Any) -> Any:
+        """A number that counts a made-up length counts the actual one."""
+        if isinstance(argument, (int, float)) and not isinstance(argument, bool):
+            for made_up, actual in self.lengths.items():
+                if argument and argument % made_up == 0:
+                    return type(argument)(argument // made_up * actual)
         return argument
+
+    def _actual(self, shape: Sequence[int]) -> tuple[int, ...]:
+        return tuple(self._number_of(size) for size in shape)
 
     def _size(self) -> tuple[int, ...]:
         """The traced shape of the node at hand."""
         assert self.at is not None
-        return tuple(self.at.meta["val"].shape)
+        return self._actual(self.at.meta["val"].shape)
 
     def _node(self, op: str, shape: tuple[int, ...], args: tuple[Operand, ...], name: str = "", **info: Any) -> Node:
         """A node, or the one that is the same already."""

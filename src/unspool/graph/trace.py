@@ -6,7 +6,7 @@ import operator
 import os
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -23,6 +23,9 @@ from unspool.graph.refuse import BreaksContract, CannotLower
 
 BATCHES = (10007, 10009)
 """Made-up numbers of rows, prime and large: whatever is a multiple of one is the batch."""
+
+LENGTHS = (1009, 1013, 1019, 1021, 1031, 1033, 1039, 1049)
+"""Made-up lengths of what stands in the context, such as the steps of a memory: a trace holds for any other."""
 
 _aten = torch.ops.aten
 
@@ -77,6 +80,23 @@ class Signature:
             tuple(kind(value, value.is_floating_point()) for value in tensors(state)),
             tuple(kind(value, value.requires_grad) for value in tensors(context)),
         )
+
+    def freed(self) -> tuple[Signature, tuple[int, ...]]:
+        """With the lengths of its contexts made up, and what they are: `LENGTHS[i]` stands for the i-th of them.
+
+        A length is the first dimension after the batch of a context that has several, or of a mask.
+        """
+        lengths: list[int] = []
+        contexts: list[tuple[Any, ...]] = []
+        for shape, dtype, wanted in self.contexts:
+            if len(shape) > 1 or (shape and dtype == torch.bool):
+                if shape[0] not in lengths:
+                    lengths.append(shape[0])
+                shape = (LENGTHS[lengths.index(shape[0]) % len(LENGTHS)], *shape[1:])
+            contexts.append((shape, dtype, wanted))
+        if len(lengths) > len(LENGTHS):
+            return self, ()
+        return Signature(self.x, self.states, tuple(contexts)), tuple(lengths)
 
     def all(self) -> tuple[tuple[Any, ...], ...]:
         return (self.x, *self.states, *self.contexts)
@@ -268,6 +288,8 @@ class Joint:
     contexts: int
     cotangents: tuple[int, ...]
     wanted: tuple[int, ...]
+    lengths: int
+    """How many of `LENGTHS` stand for lengths of contexts."""
 
 
 def split_once(graph: fx.GraphModule, captured: int, batch: int) -> tuple[fx.GraphModule | None, fx.GraphModule, int]:
@@ -356,6 +378,17 @@ def _rest(graph: fx.GraphModule, frontier: list[fx.Node], inputs: Sequence[fx.No
 
 
 def trace_joint(step: Step, gradients: bool) -> Joint:
+    """Trace `step` for any lengths of its contexts, or, where it does not go with others, for those that they have."""
+    freed, lengths = step.signature.freed()
+    if lengths:
+        try:
+            return _trace_joint(replace(step, signature=freed), gradients, len(lengths))
+        except CannotLower:
+            pass
+    return _trace_joint(step, gradients, 0)
+
+
+def _trace_joint(step: Step, gradients: bool, lengths: int) -> Joint:
     """Trace `step`, check the trace at a second number of rows, and join it with its vector–Jacobian product."""
     batch = _batch_for(step)
     forward = trace_forward(step, batch[0])
@@ -369,7 +402,7 @@ def trace_joint(step: Step, gradients: bool) -> Joint:
     once, rest, weights = split_once(forward, len(step.captured), batch[0])
     learned = [value.requires_grad for value in step.captured]
     flags = [*(learned if once is None else _learned(once, learned)), *(wanted for *_, wanted in step.signature.all())]
-    return _join(step, once, rest, weights, batch[0], flags if gradients else [False] * len(flags))
+    return _join(step, once, rest, weights, batch[0], flags if gradients else [False] * len(flags), lengths)
 
 
 def _learned(once: fx.GraphModule, captured: list[bool]) -> list[bool]:
@@ -390,9 +423,10 @@ def _learned(once: fx.GraphModule, captured: list[bool]) -> list[bool]:
 
 def _batch_for(step: Step) -> tuple[int, int]:
     sizes = {size for shape, _, _ in step.signature.all() for size in shape}
+    sizes -= set(LENGTHS)
     sizes |= {size for value in step.captured for size in value.shape}
-    if any(size % batch == 0 for size in sizes if size for batch in BATCHES):
-        raise CannotLower(f"{step_name(step.cell)} has a dimension that is a multiple of {BATCHES}")
+    if any(size % made_up == 0 for size in sizes if size for made_up in (*BATCHES, *LENGTHS)):
+        raise CannotLower(f"{step_name(step.cell)} has a dimension that is a multiple of {BATCHES} or {LENGTHS}")
     return BATCHES
 
 
@@ -406,7 +440,13 @@ def _refuse_random(step: Step, graph: fx.GraphModule) -> None:
 
 
 def _join(
-    step: Step, once: fx.GraphModule | None, rest: fx.GraphModule, weights: int, batch: int, flags: list[bool]
+    step: Step,
+    once: fx.GraphModule | None,
+    rest: fx.GraphModule,
+    weights: int,
+    batch: int,
+    flags: list[bool],
+    lengths: int,
 ) -> Joint:
     nodes = list(rest.graph.nodes)
     values = [node.meta["val"] for node in nodes if node.op == "placeholder"]
@@ -434,4 +474,4 @@ def _join(
         warnings.simplefilter("ignore")
         graph = make_fx(joint, decomposition_table=_decompositions(), tracing_mode="fake")(*plain, *given)
     graph.graph.eliminate_dead_code()
-    return Joint(once, graph, batch, weights, states, contexts, cotangents, wanted)
+    return Joint(once, graph, batch, weights, states, contexts, cotangents, wanted, lengths)
