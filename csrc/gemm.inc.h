@@ -18,9 +18,10 @@ constexpr int panels_for(int rows) { return rows == 1 ? 4 : rows == 2 ? 3 : rows
 // How a tile meets what is in C: overwrites it, or adds.
 enum class Meet { write, add };
 
-// C[r, …] (=, +=) Σ_k A[r·am + k·ak] B[k, …] over one block; panel p of B lies at B + p·bp. `start` (or null) is added.
-template <class T, int R, int P, bool kUnit>
-INLINE void tile(const T* A, i64 am, i64 ak, const T* B, i64 bp, i64 K, const T* start, Meet meet, T* C, i64 ldc) {
+// C[r, …] (=, +=) Σ_k A[r, k] B[k, …] over one block; panel p of B lies at B + p·bp. `start` (or null) is added.
+// A[r, k] lies at r·am + k, or, packed by columns, at r + k·R.
+template <class T, int R, int P, bool kPacked>
+INLINE void tile(const T* A, i64 am, const T* B, i64 bp, i64 K, const T* start, Meet meet, T* C, i64 ldc) {
   constexpr int L = kLanes<T>, W = 2 * L;
   Vec<T> acc[R][P][2];
 #pragma GCC unroll 16
@@ -38,7 +39,7 @@ INLINE void tile(const T* A, i64 am, i64 ak, const T* B, i64 bp, i64 K, const T*
       }
 #pragma GCC unroll 16
       for (int r = 0; r < R; r++) {
-        Vec<T> a = spread<T>(kUnit ? A[r * am + k] : A[r + k * ak]);
+        Vec<T> a = spread<T>(kPacked ? A[r + k * R] : A[r * am + k]);
         acc[r][p][0] = fused(a, b0, acc[r][p][0]);
         acc[r][p][1] = fused(a, b1, acc[r][p][1]);
       }
@@ -59,26 +60,26 @@ INLINE void tile(const T* A, i64 am, i64 ak, const T* B, i64 bp, i64 K, const T*
       }
 }
 
-template <class T, bool kUnit>
-using Tile = void (*)(const T*, i64, i64, const T*, i64, i64, const T*, Meet, T*, i64);
+template <class T>
+using Tile = void (*)(const T*, i64, const T*, i64, i64, const T*, Meet, T*, i64);
 
-template <class T, int R, int P, bool kUnit>
-static void tile_of(const T* A, i64 am, i64 ak, const T* B, i64 bp, i64 K, const T* start, Meet meet, T* C, i64 ldc) {
-  tile<T, R, P, kUnit>(A, am, ak, B, bp, K, start, meet, C, ldc);
+template <class T, int R, int P, bool kPacked>
+static void tile_of(const T* A, i64 am, const T* B, i64 bp, i64 K, const T* start, Meet meet, T* C, i64 ldc) {
+  tile<T, R, P, kPacked>(A, am, B, bp, K, start, meet, C, ldc);
 }
 
-template <class T, bool kUnit, bool kWide, int R = 1>
+template <class T, bool kPacked, bool kWide, int R = 1>
 struct Tiles {
-  static void fill(Tile<T, kUnit>* table) {
-    table[R] = tile_of<T, R, kWide ? panels_for(R) : 1, kUnit>;
-    if constexpr (R < kRows) Tiles<T, kUnit, kWide, R + 1>::fill(table);
+  static void fill(Tile<T>* table) {
+    table[R] = tile_of<T, R, kWide ? panels_for(R) : 1, kPacked>;
+    if constexpr (R < kRows) Tiles<T, kPacked, kWide, R + 1>::fill(table);
   }
 };
 
-template <class T, bool kUnit, bool kWide>
+template <class T, bool kPacked, bool kWide>
 struct Table {
-  Tile<T, kUnit> at[kRows + 1] = {};
-  Table() { Tiles<T, kUnit, kWide>::fill(at); }
+  Tile<T> at[kRows + 1] = {};
+  Table() { Tiles<T, kPacked, kWide>::fill(at); }
 };
 
 template <class T>
@@ -87,20 +88,69 @@ static i64 packed_size(i64 K, i64 N) {
   return K * ((N + W - 1) / W * W);
 }
 
+// Transposes L vectors of L lanes, by log2 L perfect shuffles.
+template <class T>
+INLINE void transpose(Vec<T>* v) {
+  constexpr int L = kLanes<T>;
+  Int<T> low, high;
+  for (int i = 0; i < L; i++) {
+    low[i] = i / 2 + (i & 1) * L;
+    high[i] = low[i] + L / 2;
+  }
+#pragma GCC unroll 4
+  for (int round = 1; round < L; round *= 2) {
+    Vec<T> w[L];
+#pragma GCC unroll 8
+    for (int i = 0; i < L / 2; i++) {
+      w[2 * i] = __builtin_shuffle(v[i], v[i + L / 2], low);
+      w[2 * i + 1] = __builtin_shuffle(v[i], v[i + L / 2], high);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < L; i++) v[i] = w[i];
+  }
+}
+
+// One whole panel whose columns lie side by side in memory, or whose rows do.
+template <class T>
+static void pack_rows(const T* w, i64 sk, i64 K, T* panel) {
+  constexpr int L = kLanes<T>;
+  for (i64 k = 0; k < K; k++, panel += 2 * L) {
+    store(panel, load(w + k * sk));
+    store(panel + L, load(w + k * sk + L));
+  }
+}
+template <class T>
+static i64 pack_columns(const T* w, i64 sn, i64 K, T* panel) {
+  constexpr int L = kLanes<T>;
+  i64 k = 0;
+  for (; k + L <= K; k += L)
+#pragma GCC unroll 2
+    for (int half = 0; half < 2; half++) {
+      Vec<T> v[L];
+#pragma GCC unroll 16
+      for (int j = 0; j < L; j++) v[j] = load(w + (half * L + j) * sn + k);
+      transpose<T>(v);
+#pragma GCC unroll 16
+      for (int j = 0; j < L; j++) store(panel + (k + j) * 2 * L + half * L, v[j]);
+    }
+  return k;
+}
+
 template <class T>
 static void pack(const T* w, i64 sk, i64 sn, i64 K, i64 N, T* packed) {
   constexpr i64 W = kPanel<T>;
   for (i64 n0 = 0; n0 < N; n0 += W) {
     const i64 width = N - n0 < W ? N - n0 : W;
+    const T* from = w + n0 * sn;
     T* panel = packed + n0 * K;
-    // In squares, so that neither side of a transposition leaves the cache.
-    for (i64 k0 = 0; k0 < K; k0 += 16) {
-      const i64 k1 = k0 + 16 < K ? k0 + 16 : K;
-      for (i64 j = 0; j < W; j++) {
-        const T* from = w + (n0 + j) * sn;
-        for (i64 k = k0; k < k1; k++) panel[k * W + j] = j < width ? from[k * sk] : T(0);
-      }
+    i64 k = 0;
+    if (width == W && sn == 1) {
+      pack_rows(from, sk, K, panel);
+      continue;
     }
+    if (width == W && sk == 1) k = pack_columns(from, sn, K, panel);
+    for (; k < K; k++)
+      for (i64 j = 0; j < W; j++) panel[k * W + j] = j < width ? from[k * sk + j * sn] : T(0);
   }
 }
 
@@ -108,7 +158,7 @@ static void pack(const T* w, i64 sk, i64 sn, i64 K, i64 N, T* packed) {
 template <class T, bool kWide>
 static void run_panels(i64 M, i64 K, const T* A, i64 lda, const T* B, i64 bp, Init init, const T* bias, T* C, i64 ldc,
                        i64 most) {
-  static const Table<T, true, kWide> table;
+  static const Table<T, false, kWide> table;
   constexpr i64 W = kPanel<T>;
   if (K == 0) {
     const i64 width = W * (kWide ? panels_for(int(most)) : 1);
@@ -123,7 +173,7 @@ static void run_panels(i64 M, i64 K, const T* A, i64 lda, const T* B, i64 bp, In
     i64 m = 0;
     for (i64 t = 0; t < tiles; t++) {
       const i64 rows = (M - m) / (tiles - t);  // tiles of equal height, give or take one row
-      table.at[rows](A + m * lda + k, lda, 1, B + k * W, bp, block, init == Init::bias ? bias : nullptr, meet, C + m * ldc,
+      table.at[rows](A + m * lda + k, lda, B + k * W, bp, block, init == Init::bias ? bias : nullptr, meet, C + m * ldc,
                      ldc);
       m += rows;
     }
@@ -160,40 +210,91 @@ static void gemm(i64 M, i64, i64 K, const T* A, i64 lda, const T* packed, Init i
   if (n < n1) run_last<T>(M, K, A, lda, packed + n * K, init, bias + (init == Init::bias ? n : 0), C + n, ldc, n1 - n);
 }
 
+// Columns of D that are packed at once, in tiles of R: tile i holds columns m + iR … of all rows, row after row.
+constexpr i64 kGroup = 10;
+
+template <class T, int R>
+static void pack_left(const T* D, i64 ldd, i64 rows, i64 tiles, T* left) {
+  for (i64 r = 0; r < rows; r++)
+    for (i64 t = 0; t < tiles; t++) __builtin_memcpy(left + (t * rows + r) * R, D + r * ldd + t * R, R * sizeof(T));
+}
+template <class T>
+using PackLeft = void (*)(const T*, i64, i64, i64, T*);
+template <class T, int R = 1>
+struct PackLefts {
+  static void fill(PackLeft<T>* table) {
+    table[R] = pack_left<T, R>;
+    if constexpr (R < kRows) PackLefts<T, R + 1>::fill(table);
+  }
+};
+template <class T>
+struct LeftTable {
+  PackLeft<T> at[kRows + 1] = {};
+  LeftTable() { PackLefts<T>::fill(at); }
+};
+
 template <class T>
 static i64 tn_work(i64 N) {
-  return packed_size<T>(kBlock, N) + kBlock * kRows + kRows * kPanel<T>;
+  return packed_size<T>(kBlock, N) + kBlock * kRows * kGroup + kRows * kPanel<T>;
+}
+
+// A tile of C += D' X over `rows` rows, both packed; the part of a panel that C lacks is computed aside.
+template <class T>
+INLINE void add_tile(Tile<T> tile, i64 height, i64 width, const T* left, const T* right, i64 rows, T* C, i64 ldc, T* aside) {
+  constexpr i64 W = kPanel<T>;
+  if (width == W) {
+    for (i64 i = 0; i < height; i++)
+      for (i64 j = 0; j < W; j += 64 / i64(sizeof(T))) __builtin_prefetch(C + i * ldc + j, 1);
+    return tile(left, 0, right, 0, rows, nullptr, Meet::add, C, ldc);
+  }
+  for (i64 i = 0; i < height; i++)
+    for (i64 j = 0; j < W; j++) aside[i * W + j] = j < width ? C[i * ldc + j] : T(0);
+  tile(left, 0, right, 0, rows, nullptr, Meet::add, aside, W);
+  for (i64 i = 0; i < height; i++)
+    for (i64 j = 0; j < width; j++) C[i * ldc + j] = aside[i * W + j];
 }
 
 template <class T>
-static void gemm_tn(i64 M, i64 N, i64 R, const T* D, i64 ldd, const T* X, i64 ldx, T* C, i64 ldc, i64 m0, i64 m1,
-                    T* work) {
-  static const Table<T, false, false> table;
+static void gemm_tn(i64, i64 N, i64 R, const T* D, i64 ldd, const T* X, i64 ldx, T* C, i64 ldc, i64 m0, i64 m1, T* work) {
+  static const Table<T, true, false> table;
+  static const LeftTable<T> lefts;
   constexpr i64 W = kPanel<T>;
-  (void)M;
-  T *right = work, *left = work + packed_size<T>(kBlock, N), *aside = left + kBlock * kRows;
+  T *right = work, *left = work + packed_size<T>(kBlock, N), *aside = left + kBlock * kRows * kGroup;
+  const i64 all = (m1 - m0 + kRows - 1) / kRows;  // tiles of equal height, give or take one row
+  const i64 height = all ? (m1 - m0) / all : 0, higher = all ? (m1 - m0) % all : 0;
   for (i64 r0 = 0; r0 < R; r0 += kBlock) {
     const i64 rows = R - r0 < kBlock ? R - r0 : kBlock;
     pack<T>(X + r0 * ldx, ldx, 1, rows, N, right);
     i64 m = m0;
-    const i64 tiles = (m1 - m0 + kRows - 1) / kRows;
-    for (i64 t = 0; t < tiles; t++) {
-      const i64 height = (m1 - m) / (tiles - t);
-      for (i64 r = 0; r < rows; r++)
-        for (i64 i = 0; i < height; i++) left[r * height + i] = D[(r0 + r) * ldd + m + i];
-      for (i64 n = 0; n < N; n += W) {
-        const i64 width = N - n < W ? N - n : W;
-        T* out = width == W ? C + m * ldc + n : aside;
-        const i64 ld = width == W ? ldc : W;
-        for (i64 i = 0; i < height && width < W; i++)
-          for (i64 j = 0; j < W; j++) aside[i * W + j] = j < width ? C[(m + i) * ldc + n + j] : T(0);
-        table.at[height](left, 1, height, right + n * rows, 0, rows, nullptr, Meet::add, out, ld);
-        for (i64 i = 0; i < height && width < W; i++)
-          for (i64 j = 0; j < width; j++) C[(m + i) * ldc + n + j] = aside[i * W + j];
-      }
-      m += height;
+    for (i64 t = 0; t < all;) {
+      const i64 h = t < higher ? height + 1 : height, end = t < higher ? higher : all;
+      const i64 tiles = end - t < kGroup ? end - t : kGroup;
+      lefts.at[h](D + r0 * ldd + m, ldd, rows, tiles, left);
+      for (i64 n = 0; n < N; n += W)
+        for (i64 i = 0; i < tiles; i++)
+          add_tile<T>(table.at[h], h, N - n < W ? N - n : W, left + i * rows * h, right + n * rows, rows,
+                      C + (m + i * h) * ldc + n, ldc, aside);
+      t += tiles;
+      m += tiles * h;
     }
   }
+}
+
+// Columns n … n + V vectors.
+template <class T, int V>
+INLINE void columns_summed(i64 rows, const T* D, i64 ldd, T* C) {
+  constexpr int L = kLanes<T>;
+  Vec<T> acc[V] = {};
+  for (i64 q = 0; q < rows; q += 16) {
+    Vec<T> part[V] = {};
+    for (i64 r = q; r < rows && r < q + 16; r++)
+#pragma GCC unroll 8
+      for (int v = 0; v < V; v++) part[v] += load(D + r * ldd + v * L);
+#pragma GCC unroll 8
+    for (int v = 0; v < V; v++) acc[v] += part[v];
+  }
+#pragma GCC unroll 8
+  for (int v = 0; v < V; v++) store(C + v * L, load(C + v * L) + acc[v]);
 }
 
 template <class T>
@@ -201,19 +302,18 @@ static void column_sums(i64 N, i64 R, const T* D, i64 ldd, T* C) {
   constexpr int L = kLanes<T>;
   for (i64 r0 = 0; r0 < R; r0 += kBlock) {
     const i64 rows = R - r0 < kBlock ? R - r0 : kBlock;
-    for (i64 n = 0; n < N; n += L) {
-      const i64 width = N - n < L ? N - n : L;
-      Vec<T> acc = {};
+    const T* from = D + r0 * ldd;
+    i64 n = 0;
+    for (; n + 8 * L <= N; n += 8 * L) columns_summed<T, 8>(rows, from + n, ldd, C + n);
+    for (; n + L <= N; n += L) columns_summed<T, 1>(rows, from + n, ldd, C + n);
+    for (; n < N; n++) {
+      T acc = 0;
       for (i64 q = 0; q < rows; q += 16) {
-        Vec<T> part = {};
-        for (i64 r = q; r < rows && r < q + 16; r++) {
-          const T* d = D + (r0 + r) * ldd + n;
-          part += width == L ? load(d) : load_part(d, width);
-        }
+        T part = 0;
+        for (i64 r = q; r < rows && r < q + 16; r++) part += from[r * ldd + n];
         acc += part;
       }
-      if (width == L) store(C + n, load(C + n) + acc);
-      else store_part(C + n, load_part(C + n, width) + acc, width);
+      C[n] += acc;
     }
   }
 }

@@ -195,8 +195,13 @@ class Runner {
 
   void over_positions(Thread& own, const std::vector<Instruction>& list, int thread, int threads, i64 from, i64 end) {
     if (list.empty()) return;
-    for (i64 at = first_ + thread * kBlockPositions; at < end; at += threads * kBlockPositions)
-      block(own, list, at_position(from, at, std::min(kBlockPositions, end - at)));
+    const i64 all = end - first_, last = first_ + all * (thread + 1) / threads;
+    i64 at = first_ + all * thread / threads;
+    for (i64 blocks = (last - at + kBlockPositions - 1) / kBlockPositions; blocks > 0; blocks--) {
+      const i64 rows = (last - at) / blocks;  // blocks of equal height, give or take one row
+      block(own, list, at_position(from, at, rows));
+      at += rows;
+    }
     barrier_->wait();
   }
 
