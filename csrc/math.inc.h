@@ -11,6 +11,17 @@ INLINE F number(float x) { return spread<float>(x); }
 // 2^n for whole n in [-126, 127]
 INLINE F power_of_two(N n) { return (F)((n + 127) << 23); }
 
+// p 2^n for whole n in [-150, 129] and p in [0.5, 2], rounded once; NaN where p is.
+INLINE F scaled(F p, F n) {
+#if defined(__AVX512F__)
+  return (F)_mm512_scalef_ps((__m512)p, (__m512)n);
+#else
+  N whole = __builtin_convertvector(n, N);
+  N half = whole >> 1;  // in two factors, so that neither leaves the range of normal numbers
+  return p * power_of_two(half) * power_of_two(whole - half);
+#endif
+}
+
 // e^r - 1 for |r| ≤ ln 2 / 2, and n, of x = n ln 2 + r
 INLINE F reduced(F x, F& n) {
   n = nearest(x * number(1.44269504f));
@@ -25,50 +36,37 @@ INLINE F reduced(F x, F& n) {
   return fused(p * r, r, r);
 }
 
-INLINE F vexp(F x) {
-  F kept = x < number(-104.f) ? number(-104.f) : (x > number(89.f) ? number(89.f) : x);
-  kept = x == x ? kept : number(0.f);
+// exp of what lies in [-104, 89], or NaN
+INLINE F exp_within(F x) {
   F n;
-  F p = reduced(kept, n) + number(1.f);
-  N whole = __builtin_convertvector(n, N);
-  N half = whole >> 1;  // in two factors, so that neither leaves the range of normal numbers
-  p = p * power_of_two(half) * power_of_two(whole - half);
-  return x == x ? p : x;
+  F p = reduced(x, n) + number(1.f);
+  return scaled(p, n);
 }
 
+INLINE F vexp(F x) { return exp_within(at_most(at_least(x, number(-104.f)), number(89.f))); }
+
 INLINE F vexpm1(F x) {
-  F kept = x < number(-30.f) ? number(-30.f) : (x > number(89.f) ? number(89.f) : x);
-  kept = x == x ? kept : number(0.f);
   F n;
-  F p = reduced(kept, n);
-  N whole = __builtin_convertvector(n, N);
-  N half = whole >> 1;
-  F low = power_of_two(half), high = power_of_two(whole - half);
-  F big = (p + number(1.f)) * low * high - number(1.f);
-  F scale = power_of_two(whole > 126 ? whole - whole + 126 : whole);
+  F p = reduced(at_most(at_least(x, number(-30.f)), number(89.f)), n);
+  F big = scaled(p + number(1.f), n) - number(1.f);
+  F scale = scaled(number(1.f), at_most(n, number(126.f)));
   F small = fused(p, scale, scale - number(1.f));
-  F made = whole > 100 ? big : small;
-  made = x == number(0.f) ? x : made;
-  return x == x ? made : x;
+  F made = n > number(100.f) ? big : small;
+  return x == number(0.f) ? x : made;
 }
 
 INLINE F vtanh(F x) {
   F a = absolute<float>(x);
-  F twice = a > number(20.f) ? number(40.f) : a + a;
   F n;
-  F p = reduced(x == x ? twice : number(0.f), n);
-  F scale = power_of_two(__builtin_convertvector(n, N));
+  F p = reduced(at_most(a + a, number(40.f)), n);
+  F scale = scaled(number(1.f), n);
   F e = fused(p, scale, scale - number(1.f));
-  F made = e / (e + number(2.f));
-  made = with_sign<float>(made, x);
-  return x == x ? made : x;
+  return with_sign<float>(e / (e + number(2.f)), x);
 }
 
 INLINE F vsigmoid(F x) {
-  F e = vexp((F)((N)x | sign_bit<float>()));
-  F s = number(1.f) / (number(1.f) + e);
-  F made = x < number(0.f) ? e * s : s;
-  return x == x ? made : x;
+  F e = exp_within(at_least((F)((N)x | sign_bit<float>()), number(-104.f)));
+  return (x < number(0.f) ? e : number(1.f)) / (number(1.f) + e);
 }
 
 // log of a positive normal number times 2^shift
@@ -116,8 +114,10 @@ INLINE F vlog1p(F x) {
 }
 
 INLINE F vsoftplus(F x) {
-  F tail = vlog1p(vexp((F)((N)x | sign_bit<float>())));
-  F made = (x > number(0.f) ? x : number(0.f)) + tail;
+  F e = exp_within(at_least((F)((N)x | sign_bit<float>()), number(-104.f)));
+  F u = number(1.f) + e;
+  F tail = log_normal(u, number(0.f)) + (e - (u - number(1.f))) / u;
+  F made = at_least(x, number(0.f)) + (u == number(1.f) ? e : tail);
   return x == x ? made : x;
 }
 

@@ -82,12 +82,16 @@ INLINE Vec<double> fused(Vec<double> a, Vec<double> b, Vec<double> c) { return (
 INLINE Vec<float> root(Vec<float> a) { return (Vec<float>)_mm512_sqrt_ps((__m512)a); }
 INLINE Vec<double> root(Vec<double> a) { return (Vec<double>)_mm512_sqrt_pd((__m512d)a); }
 INLINE Vec<float> nearest(Vec<float> a) { return (Vec<float>)_mm512_roundscale_ps((__m512)a, 0); }
+INLINE Vec<float> at_least(Vec<float> a, Vec<float> b) { return (Vec<float>)_mm512_max_ps((__m512)b, (__m512)a); }
+INLINE Vec<float> at_most(Vec<float> a, Vec<float> b) { return (Vec<float>)_mm512_min_ps((__m512)b, (__m512)a); }
 #elif defined(__AVX2__)
 INLINE Vec<float> fused(Vec<float> a, Vec<float> b, Vec<float> c) { return (Vec<float>)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c); }
 INLINE Vec<double> fused(Vec<double> a, Vec<double> b, Vec<double> c) { return (Vec<double>)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c); }
 INLINE Vec<float> root(Vec<float> a) { return (Vec<float>)_mm256_sqrt_ps((__m256)a); }
 INLINE Vec<double> root(Vec<double> a) { return (Vec<double>)_mm256_sqrt_pd((__m256d)a); }
 INLINE Vec<float> nearest(Vec<float> a) { return (Vec<float>)_mm256_round_ps((__m256)a, 0); }
+INLINE Vec<float> at_least(Vec<float> a, Vec<float> b) { return (Vec<float>)_mm256_max_ps((__m256)b, (__m256)a); }
+INLINE Vec<float> at_most(Vec<float> a, Vec<float> b) { return (Vec<float>)_mm256_min_ps((__m256)b, (__m256)a); }
 #else
 template <class V>
 INLINE V fused(V a, V b, V c) {
@@ -107,7 +111,10 @@ INLINE Vec<float> nearest(Vec<float> a) {
   for (int i = 0; i < kLanes<float>; i++) a[i] = __builtin_rintf(a[i]);
   return a;
 }
+INLINE Vec<float> at_least(Vec<float> a, Vec<float> b) { return a < b ? b : a; }
+INLINE Vec<float> at_most(Vec<float> a, Vec<float> b) { return a > b ? b : a; }
 #endif
+// at_least and at_most: the larger and the smaller of both; a where a is NaN.
 
 template <class T>
 INLINE Vec<T> bits_and(Vec<T> a, Int<T> mask) {
