@@ -28,6 +28,10 @@ INLINE void tile(const T* A, i64 am, const T* B, i64 bp, i64 K, const T* start, 
   for (int r = 0; r < R; r++)
 #pragma GCC unroll 8
     for (int p = 0; p < P; p++) acc[r][p][0] = acc[r][p][1] = Vec<T>{};
+  // What is written at the end is fetched now.
+#pragma GCC unroll 16
+  for (int r = 0; r < R; r++)
+    for (i64 n = 0; n < P * W; n += 64 / i64(sizeof(T))) __builtin_prefetch(C + r * ldc + n, 1);
   for (i64 k = 0; k < K; k++) {
 #pragma GCC unroll 8
     for (int p = 0; p < P; p++) {
@@ -242,11 +246,7 @@ static i64 tn_work(i64 N) {
 template <class T>
 INLINE void add_tile(Tile<T> tile, i64 height, i64 width, const T* left, const T* right, i64 rows, T* C, i64 ldc, T* aside) {
   constexpr i64 W = kPanel<T>;
-  if (width == W) {
-    for (i64 i = 0; i < height; i++)
-      for (i64 j = 0; j < W; j += 64 / i64(sizeof(T))) __builtin_prefetch(C + i * ldc + j, 1);
-    return tile(left, 0, right, 0, rows, nullptr, Meet::add, C, ldc);
-  }
+  if (width == W) return tile(left, 0, right, 0, rows, nullptr, Meet::add, C, ldc);
   for (i64 i = 0; i < height; i++)
     for (i64 j = 0; j < W; j++) aside[i * W + j] = j < width ? C[i * ldc + j] : T(0);
   tile(left, 0, right, 0, rows, nullptr, Meet::add, aside, W);

@@ -1,5 +1,9 @@
 #include "run.h"
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
 #include <mutex>
 #include <numeric>
 #include <stdexcept>
@@ -38,17 +42,24 @@ i64 positions(const Call& call) {
   return total;
 }
 
+// Scratch walks through many rows at once, each on another page: large pages spare most of the address translation.
+constexpr size_t kHugePage = size_t(2) << 20;
+
 void* Workspace::take(size_t index, size_t bytes) {
   if (index >= blocks_.size()) blocks_.resize(index + 1);
   Block& block = blocks_[index];
   if (block.bytes < bytes) {
     block.data.reset();
-    block.bytes = (bytes + bytes / 4 + 63) / 64 * 64;
-    block.data.reset(std::aligned_alloc(64, block.bytes));
+    const size_t page = bytes < kHugePage / 2 ? 64 : kHugePage;
+    block.bytes = (bytes + bytes / 4 + page - 1) / page * page;
+    block.data.reset(std::aligned_alloc(page, block.bytes));
     if (!block.data) {
       block.bytes = 0;
       throw std::bad_alloc();
     }
+#if defined(MADV_HUGEPAGE)
+    if (page == kHugePage) madvise(block.data.get(), block.bytes, MADV_HUGEPAGE);
+#endif
   }
   return block.data.get();
 }
