@@ -34,6 +34,10 @@ void run(const unspool::Program& program, const std::vector<Slot>& slots, i64 B,
   unspool::run(program, args, call);
 }
 
+unspool::Packed packed(std::shared_ptr<unspool::Program> program, const std::vector<Slot>& slots) {
+  return unspool::Packed(std::move(program), arguments(slots));
+}
+
 }  // namespace
 
 NB_MODULE(_engine, m) {

@@ -433,6 +433,28 @@ class Reader {
             return u.kind == Kind::next && u.index == t.index;
           }))
         throw std::invalid_argument("program: a state has no next");
+    for (auto* list : {&p_.rows, &p_.before, &p_.loop, &p_.after})
+      for (size_t i = 0; i + 1 < list->size(); i++)
+        if ((*list)[i].type == Instruction::gemm && (*list)[i + 1].type == Instruction::strip)
+          join(p_.gemms[size_t((*list)[i].index)], p_.strips[size_t((*list)[i + 1].index)]);
+  }
+
+  // Whether each number of a product is read by its strip in one place alone, and the strip disturbs no other.
+  void join(Gemm& g, const Strip& s) const {
+    if (g.subrows != 1 || s.n[0] != 1 || s.n[1] != 1 || g.init == Init::accumulate) return;
+    std::vector<i64> parts;
+    for (const Operand& in : s.inputs) {
+      if (!shares(in.tensor, g.out.tensor)) continue;
+      if (in.tensor != g.out.tensor || in.s[2] != 1) return;
+      if (std::find(parts.begin(), parts.end(), in.offset - g.out.offset) == parts.end()) parts.push_back(in.offset - g.out.offset);
+    }
+    std::sort(parts.begin(), parts.end());
+    for (size_t i = 0; i < parts.size(); i++)
+      if (parts[i] != i64(i) * s.n[2]) return;
+    if (i64(parts.size()) * s.n[2] != p_.packs[size_t(g.pack)].N) return;
+    for (const StripOut& out : s.outs)
+      if (shares(out.to.tensor, g.a.tensor) || shares(out.to.tensor, g.out.tensor)) return;
+    g.parts = parts;
   }
 
   std::istringstream text_, words_;

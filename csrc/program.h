@@ -66,6 +66,7 @@ struct Gemm {
   Init init;
   int bias = -1;
   i64 bias_offset = 0;
+  std::vector<i64> parts;  // where the strip that comes next reads it: equal shares, each at its offset; else empty
 };
 
 struct Reduce {

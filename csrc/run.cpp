@@ -96,7 +96,15 @@ struct Lease {
   ~Lease() { pool().give(std::move(space)); }
 };
 
-#include "instructions.inc.h"
+#include "places.inc.h"
+
+#include "packs.inc.h"
+
+#include "strips.inc.h"
+
+#include "products.inc.h"
+
+#include "runner.inc.h"
 
 void check(const Program& p, const std::vector<Argument>& args, const Call& c) {
   if (i64(args.size()) != p.args) throw std::invalid_argument("the program takes another number of arguments");
@@ -107,11 +115,11 @@ void check(const Program& p, const std::vector<Argument>& args, const Call& c) {
 }
 
 template <class T>
-void run_as(const Program& p, const std::vector<Argument>& args, const Call& call) {
+void run_as(const Program& p, const std::vector<Argument>& args, const Call& call, const void* packed) {
   Lease lease;
   Runner<T> runner(p, args, call, *lease.space);
   const int threads = runner.useful_threads();
-  runner.prepare(threads);
+  runner.prepare(threads, static_cast<const T*>(packed));
   run_parallel(threads, [&](int thread, int all) { runner.work(thread, all); });
 }
 
@@ -119,24 +127,35 @@ void run_as(const Program& p, const std::vector<Argument>& args, const Call& cal
 
 void run(const Program& p, const std::vector<Argument>& args, const Call& call) {
   check(p, args, call);
-  if (p.single) run_as<float>(p, args, call);
-  else run_as<double>(p, args, call);
+  if (p.single) run_as<float>(p, args, call, nullptr);
+  else run_as<double>(p, args, call, nullptr);
 }
 
-struct Stream::Held {
-  std::shared_ptr<const Program> program;
-  std::vector<Argument> args;
-  i64 B, x = -1, y = -1;
-  Workspace space;
-};
+namespace {
 
-Stream::Stream(std::shared_ptr<const Program> program, std::vector<Argument> args, i64 B) : held_(new Held) {
-  held_->program = std::move(program);
-  held_->args = std::move(args);
-  held_->B = B;
+template <class T>
+void fill_packs(const Program& p, const std::vector<Argument>& args, Workspace& to) {
+  const Call none{0, 0, 0, 0, nullptr, false, 0, 1};
+  const Places<T> at(p, args, none);
+  const Kernels<T>& k = kernels<T>();
+  std::vector<i64> places;
+  pack_places(p, k, places);
+  T* packs = static_cast<T*>(to.take(0, size_t(places.back() + 16) * sizeof(T)));
+  for (size_t i = 0; i < p.packs.size(); i++) pack_one(p, k, at, i, packs + places[i]);
 }
-Stream::~Stream() = default;
 
-void Stream::push(const Argument&, const Argument&, i64) {}
+}  // namespace
+
+Packed::Packed(std::shared_ptr<const Program> program, const std::vector<Argument>& args) : program_(std::move(program)) {
+  check(*program_, args, Call{0, 0, 0, 0, nullptr, false, 0, 1});
+  if (program_->single) fill_packs<float>(*program_, args, numbers_);
+  else fill_packs<double>(*program_, args, numbers_);
+}
+
+void Packed::run(const std::vector<Argument>& args, const Call& call) {
+  check(*program_, args, call);
+  if (program_->single) run_as<float>(*program_, args, call, numbers_.take(0, 0));
+  else run_as<double>(*program_, args, call, numbers_.take(0, 0));
+}
 
 }  // namespace unspool

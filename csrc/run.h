@@ -46,17 +46,16 @@ class Workspace {
 // call do not fit the program, before anything is written.
 void run(const Program& program, const std::vector<Argument>& args, const Call& call);
 
-// A forward program without steps before or after, run step by step from a state that it holds.
-class Stream {
+// A program with its matrices packed once, for many calls on the same parameters.
+class Packed {
  public:
-  // `args` holds the parameters and row tensors; step slots are given with each push, states begin as their `in` slots.
-  Stream(std::shared_ptr<const Program> program, std::vector<Argument> args, i64 B);
-  ~Stream();
-  void push(const Argument& x, const Argument& y, i64 T);
+  Packed(std::shared_ptr<const Program> program, const std::vector<Argument>& args);
+  // As `unspool::run`; the packed matrices are those of the arguments that it was made with.
+  void run(const std::vector<Argument>& args, const Call& call);
 
  private:
-  struct Held;
-  std::unique_ptr<Held> held_;
+  std::shared_ptr<const Program> program_;
+  Workspace numbers_;
 };
 
 }  // namespace unspool

@@ -1,4 +1,4 @@
-// How one call runs. Internal to run.cpp and instructions.inc.h.
+// What the parts of a running call share. Internal to run.cpp and its *.inc.h.
 #pragma once
 
 #include <algorithm>
@@ -15,6 +15,9 @@ constexpr i64 kBlockPositions = 96;  // positions done at once before and after 
 constexpr i64 kTileRows = 96;        // rows done at once in the loop
 constexpr i64 kChunkBytes = 2 << 20;
 constexpr i64 kChunkPositions = 256;
+constexpr i64 kJoined = 64;            // columns of a product handed at once to the strip that reads it
+constexpr i64 kNearBytes = 3 << 19;    // matrices larger than this leave a core's own cache
+constexpr i64 kStepWork = 1 << 14;     // multiplications in a step, for each meeting of the threads, that make up for it
 
 // Ranks and steps of a call: row b of rank r has `length[r]` steps; at step τ the ranks below active[τ - tau0] take part.
 struct Rows {

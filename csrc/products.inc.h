@@ -1,0 +1,135 @@
+// Products, reductions and sums over positions. Included by run.cpp only, in its unnamed namespace.
+
+template <class T>
+class Products {
+ public:
+  Products(const Places<T>& at, const Kernels<T>& k) : at_(at), p_(at.program), k_(k) {}
+
+  // Packed matrices, each at its place.
+  const T* packs = nullptr;
+  const i64* places = nullptr;
+
+  // The columns n0 ≤ n < n1 of a product with a packed matrix; n0 is a multiple of a panel, n1 one too or N.
+  void gemm(Thread<T>& own, const Gemm& g, const Block& b, i64 n0, i64 n1) const {
+    if (n0 >= n1) return;
+    const Pack& k = p_.packs[size_t(g.pack)];
+    const View<T> a = at_.view(own, g.a.tensor, g.a.offset, b, own.room(0));
+    const View<T> out = at_.view(own, g.out.tensor, g.out.offset, b, own.room(1));
+    const T* bias = g.bias < 0 ? nullptr : at_.slot(p_.tensors[size_t(g.bias)].slot) + g.bias_offset;
+    const T* packed = packs + places[g.pack];
+    const i64 n = g.subrows, M = b.rows * n, width = n1 - n0;
+    const bool direct_a = n == 1 ? a.regular() && (a.ld > 0 || b.rows == 1) : a.ld == n * g.a.s[1];
+    const bool direct_out = n == 1 ? out.regular() : out.ld == n * g.out.s[1];
+    const T* from = a.base;
+    i64 lda = n == 1 ? a.ld : g.a.s[1];
+    if (!direct_a) {
+      for (i64 r = 0; r < b.rows; r++) k_.gather(n, k.K, own.gather[0] + r * n * k.K, k.K, a.at(r), g.a.s[1], 1);
+      from = own.gather[0];
+      lda = k.K;
+    }
+    if (direct_out) {
+      k_.gemm(M, k.N, k.K, from, lda, packed, g.init, bias, out.base, n == 1 ? out.ld : g.out.s[1], n0, n1);
+      return;
+    }
+    T* aside = own.gather[1];
+    for (i64 r = 0; r < b.rows && g.init == Init::accumulate; r++)
+      k_.gather(n, width, aside + r * n * k.N + n0, k.N, out.at(r) + n0, g.out.s[1], 1);
+    k_.gemm(M, k.N, k.K, from, lda, packed, g.init, bias, aside, k.N, n0, n1);
+    for (i64 r = 0; r < b.rows; r++) k_.gather(n, width, out.at(r) + n0, g.out.s[1], aside + r * n * k.N + n0, k.N, 1);
+  }
+
+  void matmul(Thread<T>& own, const Matmul& m, const Block& b) const {
+    const View<T> c = at_.view(own, m.c.tensor, m.c.offset, b, own.room(0));
+    const View<T> x = at_.view(own, m.a.tensor, m.a.offset, b, own.room(1));
+    const View<T> y = at_.view(own, m.b.tensor, m.b.offset, b, own.room(2));
+    for (i64 r = 0; r < b.rows; r++)
+      for (i64 i = 0; i < m.batch; i++)
+        k_.matmul(m.M, m.N, m.K, x.at(r) + i * m.a.s[0], m.a.s[1], m.a.s[2], y.at(r) + i * m.b.s[0], m.b.s[1], m.b.s[2],
+                  m.init, c.at(r) + i * m.c.s[0], m.c.s[1], m.c.s[2]);
+  }
+
+  void reduce(Thread<T>& own, const Reduce& q, const Block& b) const {
+    const View<T> in = at_.view(own, q.in.tensor, q.in.offset, b, own.room(0));
+    const View<T> out = at_.view(own, q.out.tensor, q.out.offset, b, own.room(1));
+    const auto line = q.what == 0 ? k_.sum : q.what == 1 ? k_.max : k_.min;
+    const i64 n1 = q.n[0], n = q.n[1], n0 = q.n[2];
+    if (n1 == 1 && n0 == 1 && (q.in.s[1] == 1 || n <= 1) && in.regular() && out.regular())
+      return line(b.rows, n, out.base, out.ld, in.base, in.ld);
+    for (i64 r = 0; r < b.rows; r++) {
+      if (n0 == 1 && (q.in.s[1] == 1 || n <= 1)) line(n1, n, out.at(r), 1, in.at(r), q.in.s[0]);
+      else if (q.in.s[2] == 1 && n > 0) lines(q, in.at(r), out.at(r));
+      else
+        for (i64 i = 0; i < n1; i++)
+          for (i64 j = 0; j < n0; j++) {
+            k_.gather(1, n, own.gather[0], n, in.at(r) + i * q.in.s[0] + j * q.in.s[2], 0, q.in.s[1]);
+            line(1, n, out.at(r) + i * n0 + j, 1, own.gather[0], n);
+          }
+    }
+  }
+
+  // Every thread sums all positions of a chunk, of its own part of the outputs: the same bits at any number of threads.
+  void sums(Thread<T>& own, int thread, int threads, i64 from, i64 end) const {
+    for (size_t i = 0; i < p_.sums.size(); i++) {
+      const Sum& s = p_.sums[i];
+      const i64 wide = s.x.tensor < 0 ? s.N : s.M, unit = s.x.tensor < 0 ? 16 : 1;
+      const i64 units = (wide + unit - 1) / unit;
+      const i64 m0 = std::min(wide, units * thread / threads * unit), m1 = std::min(wide, units * (thread + 1) / threads * unit);
+      if (m0 >= m1) continue;
+      if (s.x.tensor < 0) column_sums(own, s, from, end, m0, m1);
+      else weight_sum(own, s, from, end, m0, m1);
+    }
+  }
+
+ private:
+  // Whole lines joined, one after the other.
+  void lines(const Reduce& q, const T* in, T* out) const {
+    const auto join = k_.elementwise[int(q.what == 0 ? Op::add : q.what == 1 ? Op::max : Op::min)];
+    for (i64 i = 0; i < q.n[0]; i++) {
+      const T* from = in + i * q.in.s[0];
+      T* to = out + i * q.n[2];
+      std::memcpy(to, from, size_t(q.n[2]) * sizeof(T));
+      for (i64 k = 1; k < q.n[1]; k++) join(1, q.n[2], to, q.n[2], to, q.n[2], from + k * q.in.s[1], 0, nullptr, 0);
+    }
+  }
+
+  // Positions are taken in runs of 256 sub-rows or whole multiples, so that blocks of the sum lie where they would.
+  i64 run_of(const Sum& s) const { return s.subrows >= 256 || 256 % s.subrows ? 256 : 256 / s.subrows; }
+
+  void weight_sum(Thread<T>& own, const Sum& s, i64 from, i64 end, i64 m0, i64 m1) const {
+    T* to = at_.slot(s.slot) + s.offset;
+    const i64 step = run_of(s);
+    for (i64 at = at_.first; at < end; at += step) {
+      const Block b = at_.at_position(from, at, std::min(step, end - at));
+      const Side d = side(own, s.d, b, s.subrows, s.M, 0), x = side(own, s.x, b, s.subrows, s.N, 1);
+      k_.gemm_tn(s.M, s.N, b.rows * s.subrows, d.data, d.ld, x.data, x.ld, to, s.ld, m0, m1, own.work);
+    }
+  }
+
+  void column_sums(Thread<T>& own, const Sum& s, i64 from, i64 end, i64 n0, i64 n1) const {
+    const i64 step = run_of(s);
+    for (i64 at = at_.first; at < end; at += step) {
+      const Block b = at_.at_position(from, at, std::min(step, end - at));
+      const Side d = side(own, s.d, b, s.subrows, s.N, 0);
+      k_.column_sums(n1 - n0, b.rows * s.subrows, d.data + n0, d.ld, at_.slot(s.slot) + s.offset + n0);
+    }
+  }
+
+  struct Side {
+    const T* data;
+    i64 ld;
+  };
+
+  // The sub-rows of a block, one below the other; gathered where they do not lie so.
+  Side side(Thread<T>& own, const Operand& o, const Block& b, i64 subrows, i64 width, int which) const {
+    const View<T> v = at_.view(own, o.tensor, o.offset, b, own.room(which));
+    if (subrows == 1 && v.regular()) return {v.base, v.ld};
+    if (v.regular() && v.ld == subrows * o.s[1]) return {v.base, o.s[1]};
+    for (i64 r = 0; r < b.rows; r++)
+      k_.gather(subrows, width, own.gather[which] + r * subrows * width, width, v.at(r), o.s[1], 1);
+    return {own.gather[which], width};
+  }
+
+  const Places<T>& at_;
+  const Program& p_;
+  const Kernels<T>& k_;
+};
