@@ -8,12 +8,12 @@ template <class T>
 constexpr int kPanel = 2 * kLanes<T>;
 
 #if defined(__AVX512F__)
-constexpr int kRows = 12;
-constexpr int panels_for(int rows) { return rows == 1 ? 8 : rows <= 3 ? 4 : rows == 4 ? 3 : rows <= 6 ? 2 : 1; }
+constexpr int kRows = 12, kMostPanels = 8;
 #else
-constexpr int kRows = 6;
-constexpr int panels_for(int rows) { return rows == 1 ? 4 : rows == 2 ? 3 : rows == 3 ? 2 : 1; }
+constexpr int kRows = 6, kMostPanels = 4;
 #endif
+// Few rows take several panels at once, so that there are enough chains of additions to hide how long one takes.
+constexpr bool fits(int rows, int panels) { return panels == 1 || rows * panels <= kRows; }
 
 // How a tile meets what is in C: overwrites it, or adds.
 enum class Meet { write, add };
@@ -72,18 +72,18 @@ static void tile_of(const T* A, i64 am, const T* B, i64 bp, i64 K, const T* star
   tile<T, R, P, kPacked>(A, am, B, bp, K, start, meet, C, ldc);
 }
 
-template <class T, bool kPacked, bool kWide, int R = 1>
+template <class T, bool kPacked, int P, int R = 1>
 struct Tiles {
   static void fill(Tile<T>* table) {
-    table[R] = tile_of<T, R, kWide ? panels_for(R) : 1, kPacked>;
-    if constexpr (R < kRows) Tiles<T, kPacked, kWide, R + 1>::fill(table);
+    if constexpr (fits(R, P)) table[R] = tile_of<T, R, P, kPacked>;
+    if constexpr (R < kRows) Tiles<T, kPacked, P, R + 1>::fill(table);
   }
 };
 
-template <class T, bool kPacked, bool kWide>
+template <class T, bool kPacked, int P>
 struct Table {
   Tile<T> at[kRows + 1] = {};
-  Table() { Tiles<T, kPacked, kWide>::fill(at); }
+  Table() { Tiles<T, kPacked, P>::fill(at); }
 };
 
 template <class T>
@@ -158,19 +158,17 @@ static void pack(const T* w, i64 sk, i64 sn, i64 K, i64 N, T* packed) {
   }
 }
 
-// All rows of one run of panels over all blocks of k; C has room for whole panels.
-template <class T, bool kWide>
-static void run_panels(i64 M, i64 K, const T* A, i64 lda, const T* B, i64 bp, Init init, const T* bias, T* C, i64 ldc,
-                       i64 most) {
-  static const Table<T, false, kWide> table;
+// All rows of P panels over all blocks of k; C has room for whole panels.
+template <class T, int P>
+static void run_panels(i64 M, i64 K, const T* A, i64 lda, const T* B, i64 bp, Init init, const T* bias, T* C, i64 ldc) {
+  static const Table<T, false, P> table;
   constexpr i64 W = kPanel<T>;
   if (K == 0) {
-    const i64 width = W * (kWide ? panels_for(int(most)) : 1);
     for (i64 m = 0; m < M && init != Init::accumulate; m++)
-      for (i64 n = 0; n < width; n++) C[m * ldc + n] = init == Init::bias ? bias[n] : T(0);
+      for (i64 n = 0; n < P * W; n++) C[m * ldc + n] = init == Init::bias ? bias[n] : T(0);
     return;
   }
-  const i64 tiles = (M + most - 1) / most;
+  const i64 tiles = P == 1 ? (M + kRows - 1) / kRows : 1;
   for (i64 k = 0; k < K; k += kBlock) {
     const i64 block = K - k < kBlock ? K - k : kBlock;
     const Meet meet = k || init == Init::accumulate ? Meet::add : Meet::write;
@@ -194,24 +192,31 @@ static void run_last(i64 M, i64 K, const T* A, i64 lda, const T* B, Init init, c
     const i64 rows = M - m < kRows ? M - m : kRows;
     for (i64 r = 0; r < rows && init == Init::accumulate; r++)
       for (i64 n = 0; n < W; n++) aside[r * W + n] = n < width ? C[(m + r) * ldc + n] : T(0);
-    run_panels<T, false>(rows, K, A + m * lda, lda, B, 0, init, start, aside, W, kRows);
+    run_panels<T, 1>(rows, K, A + m * lda, lda, B, 0, init, start, aside, W);
     for (i64 r = 0; r < rows; r++)
       for (i64 n = 0; n < width; n++) C[(m + r) * ldc + n] = aside[r * W + n];
   }
 }
 
+// As many columns as there are whole runs of P panels, from n on; then of fewer.
+template <class T, int P>
+INLINE i64 wide_panels(i64 M, i64 K, const T* A, i64 lda, const T* packed, Init init, const T* bias, T* C, i64 ldc, i64 n,
+                       i64 n1) {
+  constexpr i64 W = kPanel<T>;
+  if (P == 1 || fits(int(M < kRows ? M : kRows), P))
+    for (; n + P * W <= n1; n += P * W)
+      run_panels<T, P>(M, K, A, lda, packed + n * K, K * W, init, init == Init::bias ? bias + n : nullptr, C + n, ldc);
+  if constexpr (P > 1) return wide_panels<T, P == 8 ? 4 : P - 1>(M, K, A, lda, packed, init, bias, C, ldc, n, n1);
+  else return n;
+}
+
 template <class T>
 static void gemm(i64 M, i64, i64 K, const T* A, i64 lda, const T* packed, Init init, const T* bias, T* C, i64 ldc,
                  i64 n0, i64 n1) {
-  constexpr i64 W = kPanel<T>;
   if (M == 0) return;
-  i64 n = n0;
-  const i64 group = M <= kRows / 2 ? panels_for(int(M)) : 1;
-  for (; group > 1 && n + group * W <= n1; n += group * W)
-    run_panels<T, true>(M, K, A, lda, packed + n * K, K * W, init, bias + (init == Init::bias ? n : 0), C + n, ldc, M);
-  for (; n + W <= n1; n += W)
-    run_panels<T, false>(M, K, A, lda, packed + n * K, 0, init, bias + (init == Init::bias ? n : 0), C + n, ldc, kRows);
-  if (n < n1) run_last<T>(M, K, A, lda, packed + n * K, init, bias + (init == Init::bias ? n : 0), C + n, ldc, n1 - n);
+  const i64 n = wide_panels<T, kMostPanels>(M, K, A, lda, packed, init, bias, C, ldc, n0, n1);
+  if (n < n1)
+    run_last<T>(M, K, A, lda, packed + n * K, init, init == Init::bias ? bias + n : nullptr, C + n, ldc, n1 - n);
 }
 
 // Columns of D that are packed at once, in tiles of R: tile i holds columns m + iR … of all rows, row after row.
@@ -256,7 +261,7 @@ INLINE void add_tile(Tile<T> tile, i64 height, i64 width, const T* left, const T
 
 template <class T>
 static void gemm_tn(i64, i64 N, i64 R, const T* D, i64 ldd, const T* X, i64 ldx, T* C, i64 ldc, i64 m0, i64 m1, T* work) {
-  static const Table<T, true, false> table;
+  static const Table<T, true, 1> table;
   static const LeftTable<T> lefts;
   constexpr i64 W = kPanel<T>;
   T *right = work, *left = work + packed_size<T>(kBlock, N), *aside = left + kBlock * kRows * kGroup;

@@ -15,7 +15,7 @@ constexpr i64 kBlockPositions = 96;  // positions done at once before and after 
 constexpr i64 kTileRows = 96;        // rows done at once in the loop
 constexpr i64 kChunkBytes = 2 << 20;
 constexpr i64 kChunkPositions = 256;
-constexpr i64 kJoined = 64;            // columns of a product handed at once to the strip that reads it
+constexpr i64 kJoined = 2048;          // numbers that each part of a product hands at once to the strip that reads it
 constexpr i64 kNearBytes = 3 << 19;    // matrices larger than this leave a core's own cache
 constexpr i64 kStepWork = 1 << 14;     // multiplications in a step, for each meeting of the threads, that make up for it
 

@@ -282,7 +282,7 @@ class Runner {
   void join(Thread<T>& own, const std::vector<Instruction>& list, size_t n, const Block& b, i64 j0, i64 j1) {
     const Gemm& g = p_.gemms[size_t(list[n].index)];
     const Strip& s = p_.strips[size_t(list[n + 1].index)];
-    const i64 most = kJoined / k_.panel * k_.panel;
+    const i64 most = std::max<i64>(1, kJoined / b.rows / k_.panel) * k_.panel;
     for (i64 j = j0; j < j1; j += most) {
       const i64 end = std::min(j + most, j1);
       for (i64 offset : g.parts) products_.gemm(own, g, b, offset + j, offset + end);

@@ -76,11 +76,11 @@ class Call:
     def ready(self, flat: Sequence[Tensor]) -> tuple[Tensor, list[Tensor], list[Tensor], list[Tensor]]:
         """x, states, contexts and weights as the engine reads them: rows dense, masks as numbers."""
         x, states, contexts, captured = self.split(flat)
+        dtype = x.dtype
         with torch.no_grad():
-            x = cpu.lined(x.detach())
-            numbers = [cpu.dense_rows(value.detach().to(x.dtype)) for value in contexts]
-            weights = [value.detach().to(x.dtype).contiguous() for value in self.weights(captured)]
-            return x, [cpu.dense_rows(value.detach()) for value in states], numbers, weights
+            weights = [cpu.dense(value, dtype) for value in self.weights(captured)]
+            numbers = [cpu.dense(value, dtype) for value in contexts]
+            return cpu.lined(x), [cpu.dense(value, dtype) for value in states], numbers, weights
 
 
 class Unfold(torch.autograd.Function):
@@ -125,7 +125,7 @@ def _by_program(
     told = cpu.programs(call.compiled.program)
     x, states, contexts, weights = call.ready(flat)
     dy = None if grads[0] is None else cpu.lined(grads[0])
-    dfinals = [None if g is None else cpu.dense_rows(g) for g in grads[1:]]
+    dfinals = [None if g is None else cpu.dense(g, x.dtype) for g in grads[1:]]
     found = cpu.backward(told, x, states, contexts, weights, y, kept, dy, dfinals, call.span)
     captured = call.split(flat)[3]
     gradients = [

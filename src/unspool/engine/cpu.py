@@ -109,9 +109,9 @@ def lined(value: Tensor) -> Tensor:
     return value if value.stride(2) == 1 or value.shape[2] == 1 else value.contiguous()
 
 
-def dense_rows(value: Tensor) -> Tensor:
-    """`[B, …]` with each row dense; a mask becomes numbers where it enters (see `operators`)."""
-    return value.contiguous()
+def dense(value: Tensor, dtype: torch.dtype) -> Tensor:
+    """`[B, …]` or a weight, all dense; a mask becomes numbers, 0 and 1."""
+    return value if value.dtype == dtype and value.is_contiguous() else value.to(dtype).contiguous()
 
 
 Given = dict[tuple[str, int], tuple[int, int, int]]

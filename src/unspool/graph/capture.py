@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-PLAIN = (int, float, str, bool, bytes, complex, type(None), torch.dtype, torch.device, torch.Size)
+PLAIN = frozenset({int, float, str, bool, bytes, complex, type(None), torch.dtype, torch.device, torch.Size})
 BY_IDENTITY = (type, types.FunctionType, types.BuiltinFunctionType, types.MethodType, types.ModuleType)
-BOOKKEEPING = frozenset(
-    {"_parameters", "_buffers", "_modules", "_non_persistent_buffers_set", "_is_full_backward_hook"}
-)
+GROUPS = ("_parameters", "_buffers", "_modules")
+EMPTY = frozenset(name for name, value in vars(nn.Module()).items() if name not in GROUPS and not value)
+"""What a module without hooks keeps for itself: `_is_full_backward_hook`, `_forward_hooks` …"""
 
 
 @dataclass(frozen=True)
@@ -46,41 +46,40 @@ def inventory(cell: object) -> Inventory:
 
 
 def _walk(value: Any, path: str, tensors: dict[str, Tensor], marks: list[Any], seen: dict[int, str]) -> None:
-    if isinstance(value, PLAIN):
-        marks.append((path, type(value), value))
-        return
-    if isinstance(value, BY_IDENTITY):
+    kind = type(value)
+    if kind in PLAIN:
+        marks.append((path, kind, value))
+    elif isinstance(value, BY_IDENTITY):
         marks.append((path, value))
-        return
-    if id(value) in seen:
+    elif id(value) in seen:
         marks.append((path, "as", seen[id(value)]))
-        return
-    seen[id(value)] = path
-    if isinstance(value, Tensor):
+    elif isinstance(value, Tensor):
+        seen[id(value)] = path
         tensors[path] = value
-        marks.append((path, tuple(value.shape), value.dtype, value.requires_grad))
-        return
-    marks.append((path, type(value)))
-    for name, part in _parts(value):
-        _walk(part, f"{path}.{name}" if path else name, tensors, marks, seen)
+        marks.append((path, value.shape, value.dtype, value.requires_grad))
+    else:
+        seen[id(value)] = path
+        marks.append((path, kind))
+        within = f"{path}." if path else ""
+        for name, part in _parts(value):
+            _walk(part, within + name, tensors, marks, seen)
 
 
-def _parts(value: Any) -> Iterator[tuple[str, Any]]:
+def _parts(value: Any) -> Iterable[tuple[str, Any]]:
     """The named parts of a value; of one that cannot be looked into, its identity stands for it."""
     if isinstance(value, nn.Module):
-        for group in ("_parameters", "_buffers", "_modules"):
-            yield from getattr(value, group).items()
-        for name, part in vars(value).items():
-            if name not in BOOKKEEPING and not (name.endswith(("_hooks", "_hooks_with_kwargs")) and not part):
-                yield name, part
-    elif isinstance(value, dict):
-        yield from ((repr(key), part) for key, part in value.items())
-    elif isinstance(value, (list, tuple, set, frozenset)):
-        yield from ((str(place), part) for place, part in enumerate(value))
-    elif hasattr(value, "__dict__"):
-        yield from vars(value).items()
-    else:
-        yield "id", id(value)
+        own = vars(value)
+        parts = [item for group in GROUPS for item in own[group].items()]
+        return parts + [
+            (name, part) for name, part in own.items() if name not in GROUPS and not (name in EMPTY and not part)
+        ]
+    if isinstance(value, dict):
+        return [(repr(key), part) for key, part in value.items()]
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [(str(place), part) for place, part in enumerate(value)]
+    if hasattr(value, "__dict__"):
+        return vars(value).items()
+    return [("id", id(value))]
 
 
 def map_arguments(function: Callable[[Tensor], Any], value: Any) -> Any:

@@ -6,6 +6,7 @@ import json
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, fx
@@ -68,7 +69,11 @@ class Traced:
         return self.programs[lengths]
 
 
-_known: OrderedDict[tuple[Any, ...], Traced | CannotLower] = OrderedDict()
+Key = tuple[Any, ...]
+
+_known: OrderedDict[Key, Traced | CannotLower] = OrderedDict()
+_last: WeakKeyDictionary[Any, tuple[Key, Compiled, tuple[str | Tensor, ...]]] = WeakKeyDictionary()
+"""What a cell's last call was, and its programs: most calls are like the last."""
 
 
 def compiled(cell: Any, x: Tensor, state: Tree, context: Tree) -> tuple[Compiled, list[Tensor]]:
@@ -79,6 +84,20 @@ def compiled(cell: Any, x: Tensor, state: Tree, context: Tree) -> tuple[Compiled
     """
     held = inventory(cell)
     signature = Signature.of(x, state, context)
+    key = held.fingerprint, layout(state), layout(context), signature, torch.is_grad_enabled()
+    last = _last.get(cell) if isinstance(cell, torch.nn.Module) else None
+    if last is None or last[0] != key:
+        program, captured = _found(cell, held, signature, x, state, context)
+        last = key, program, captured
+        if isinstance(cell, torch.nn.Module):
+            _last[cell] = last
+    return last[1], [held.tensors[source] if isinstance(source, str) else source for source in last[2]]
+
+
+def _found(
+    cell: Any, held: Inventory, signature: Signature, x: Tensor, state: Tree, context: Tree
+) -> tuple[Compiled, tuple[str | Tensor, ...]]:
+    """The programs, from memory or by a trace; and what they take of the cell."""
     freed, lengths = signature.freed()
     kind = held.fingerprint, layout(state), _built(context), torch.is_grad_enabled()
     # A trace that does not go with other lengths is known by those that it has.
@@ -91,11 +110,10 @@ def compiled(cell: Any, x: Tensor, state: Tree, context: Tree) -> tuple[Compiled
     if isinstance(found, CannotLower):
         raise found
     try:
-        program = found.sized(signature)
+        return found.sized(signature), found.captured
     except CannotLower as error:
         _known[(*kind, signature)] = error
         raise
-    return program, [held.tensors[source] if isinstance(source, str) else source for source in found.captured]
 
 
 def _built(tree: Tree) -> str:
@@ -127,6 +145,7 @@ def _same(value: Tensor) -> Tensor:
 def forget() -> None:
     """Forget every structure, for measurements of the first call."""
     _known.clear()
+    _last.clear()
 
 
 def _program(traced: Traced, signature: Signature, lengths: tuple[int, ...]) -> Compiled:
