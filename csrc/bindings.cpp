@@ -34,8 +34,14 @@ void run(const unspool::Program& program, const std::vector<Slot>& slots, i64 B,
   unspool::run(program, args, call);
 }
 
-unspool::Packed packed(std::shared_ptr<unspool::Program> program, const std::vector<Slot>& slots) {
-  return unspool::Packed(std::move(program), arguments(slots));
+void make_stream(unspool::Stream* at, std::shared_ptr<unspool::Program> program, const std::vector<Slot>& slots, i64 x, i64 y,
+                 i64 B, int threads) {
+  new (at) unspool::Stream(std::move(program), arguments(slots), x, y, B, threads);
+}
+
+void push(unspool::Stream& stream, std::uintptr_t x, i64 xb, i64 xt, std::uintptr_t y, i64 yb, i64 yt, i64 T) {
+  nb::gil_scoped_release release;
+  stream.push({reinterpret_cast<void*>(x), xb, xt}, {reinterpret_cast<void*>(y), yb, yt}, T);
 }
 
 }  // namespace
@@ -48,5 +54,8 @@ NB_MODULE(_engine, m) {
       .def("run", &run, "args"_a, nb::kw_only(), "B"_a, "T"_a, "tau0"_a, "tau1"_a, "lengths"_a, "reverse"_a, "truncate"_a,
            "threads"_a,
            "Run on arguments (address, row stride, step stride), in elements; `lengths` is the address of int64 [B], or 0.");
+  nb::class_<unspool::Stream>(m, "Stream", "A forward program, its matrices packed, run a few steps at a time.")
+      .def("__init__", &make_stream, "program"_a, "args"_a, "x"_a, "y"_a, "B"_a, "threads"_a)
+      .def("push", &push, "x"_a, "xb"_a, "xt"_a, "y"_a, "yb"_a, "yt"_a, "T"_a, "One call from two threads at once is not safe.");
   m.def("isa", [] { return std::string(unspool::kernels<float>().isa); }, "The instruction set of the kernels in use.");
 }

@@ -4,9 +4,9 @@
 template <class T>
 struct Thread {
   T *temp, *blocks, *gather[3], *work;
-  std::vector<T*> pointers;  // four lists of rows
-  i64 most;                  // rows a list holds
-  T** room(int which) { return pointers.data() + which * most; }
+  T** pointers;  // four lists of rows
+  i64 most;      // rows a list holds
+  T** room(int which) const { return pointers + which * most; }
 };
 
 template <class T>

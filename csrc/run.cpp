@@ -115,9 +115,8 @@ void check(const Program& p, const std::vector<Argument>& args, const Call& c) {
 }
 
 template <class T>
-void run_as(const Program& p, const std::vector<Argument>& args, const Call& call, const void* packed) {
-  Lease lease;
-  Runner<T> runner(p, args, call, *lease.space);
+void run_as(const Program& p, const std::vector<Argument>& args, const Call& call, const void* packed, Workspace& space) {
+  Runner<T> runner(p, args, call, space);
   const int threads = runner.useful_threads();
   runner.prepare(threads, static_cast<const T*>(packed));
   run_parallel(threads, [&](int thread, int all) { runner.work(thread, all); });
@@ -127,8 +126,9 @@ void run_as(const Program& p, const std::vector<Argument>& args, const Call& cal
 
 void run(const Program& p, const std::vector<Argument>& args, const Call& call) {
   check(p, args, call);
-  if (p.single) run_as<float>(p, args, call, nullptr);
-  else run_as<double>(p, args, call, nullptr);
+  Lease lease;
+  if (p.single) run_as<float>(p, args, call, nullptr, *lease.space);
+  else run_as<double>(p, args, call, nullptr, *lease.space);
 }
 
 namespace {
@@ -146,16 +146,22 @@ void fill_packs(const Program& p, const std::vector<Argument>& args, Workspace& 
 
 }  // namespace
 
-Packed::Packed(std::shared_ptr<const Program> program, const std::vector<Argument>& args) : program_(std::move(program)) {
-  check(*program_, args, Call{0, 0, 0, 0, nullptr, false, 0, 1});
-  if (program_->single) fill_packs<float>(*program_, args, numbers_);
-  else fill_packs<double>(*program_, args, numbers_);
+Stream::Stream(std::shared_ptr<const Program> program, std::vector<Argument> args, i64 x, i64 y, i64 B, int threads)
+    : program_(std::move(program)), args_(std::move(args)), x_(x), y_(y), B_(B), threads_(threads) {
+  check(*program_, args_, Call{B, 0, 0, 0, nullptr, false, 0, threads});
+  for (i64 slot : {x, y})
+    if (slot < -1 || slot >= program_->args) throw std::invalid_argument("there is no such argument slot");
+  if (program_->single) fill_packs<float>(*program_, args_, packs_);
+  else fill_packs<double>(*program_, args_, packs_);
 }
 
-void Packed::run(const std::vector<Argument>& args, const Call& call) {
-  check(*program_, args, call);
-  if (program_->single) run_as<float>(*program_, args, call, numbers_.take(0, 0));
-  else run_as<double>(*program_, args, call, numbers_.take(0, 0));
+void Stream::push(const Argument& x, const Argument& y, i64 T) {
+  if (x_ >= 0) args_[size_t(x_)] = x;
+  if (y_ >= 0) args_[size_t(y_)] = y;
+  const Call call{B_, T, 0, T, nullptr, false, 0, threads_};
+  check(*program_, args_, call);
+  if (program_->single) run_as<float>(*program_, args_, call, packs_.take(0, 0), space_);
+  else run_as<double>(*program_, args_, call, packs_.take(0, 0), space_);
 }
 
 }  // namespace unspool

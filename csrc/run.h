@@ -29,6 +29,10 @@ i64 positions(const Call& call);
 // Memory that calls use again and again, so that pages are touched once. One per running call.
 class Workspace {
  public:
+  Workspace() = default;
+  Workspace(const Workspace&) = delete;
+  Workspace(Workspace&&) = default;
+  Workspace& operator=(Workspace&&) = default;
   void* take(size_t index, size_t bytes);  // at least that many bytes, aligned to 64, kept under `index`
 
  private:
@@ -46,16 +50,21 @@ class Workspace {
 // call do not fit the program, before anything is written.
 void run(const Program& program, const std::vector<Argument>& args, const Call& call);
 
-// A program with its matrices packed once, for many calls on the same parameters.
-class Packed {
+// A forward program over the same parameters and rows again and again, a few steps at a time: its matrices are packed
+// once, and its states, where a step's `in` and `out` are the same slot's memory, stay where they are.
+class Stream {
  public:
-  Packed(std::shared_ptr<const Program> program, const std::vector<Argument>& args);
-  // As `unspool::run`; the packed matrices are those of the arguments that it was made with.
-  void run(const std::vector<Argument>& args, const Call& call);
+  // `args` as for `run`; those numbered x and y (or -1: there is none) come with each push instead.
+  Stream(std::shared_ptr<const Program> program, std::vector<Argument> args, i64 x, i64 y, i64 B, int threads);
+  Stream(Stream&&) = default;
+  void push(const Argument& x, const Argument& y, i64 T);
 
  private:
   std::shared_ptr<const Program> program_;
-  Workspace numbers_;
+  std::vector<Argument> args_;
+  i64 x_, y_, B_;
+  int threads_;
+  Workspace packs_, space_;
 };
 
 }  // namespace unspool

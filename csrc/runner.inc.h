@@ -52,8 +52,8 @@ class Runner {
       own.gather[2] = at += gathered;
       own.work = at += gathered;
       own.most = most;
-      own.pointers.resize(size_t(4 * most));
-      own_.push_back(std::move(own));
+      own.pointers = static_cast<T**>(space_.take(index++, size_t(4 * most) * sizeof(T*)));
+      own_.push_back(own);
     }
     divide(threads);
   }

@@ -12,6 +12,7 @@ from unspool.cells import Cell
 from unspool.explain import explain
 from unspool.layers.dropins import GRU, LSTM, RNN
 from unspool.layers.recurrent import Recurrent
+from unspool.layers.stream import stream
 from unspool.unfold import unfold
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["GRU", "LSTM", "RNN", "Cell", "Recurrent", "__version__", "cells", "explain", "load", "unfold"]
+__all__ = ["GRU", "LSTM", "RNN", "Cell", "Recurrent", "__version__", "cells", "explain", "load", "stream", "unfold"]
 
 
 def __getattr__(name: str) -> Any:

@@ -125,6 +125,20 @@ def inputs(x: Tensor, contexts: Sequence[Tensor], weights: Sequence[Tensor]) -> 
     return given
 
 
+def stream(
+    told: Programs, states: Sequence[Tensor], contexts: Sequence[Tensor], weights: Sequence[Tensor], batch: int
+) -> Any:
+    """A native stream that steps `states` where they lie, and reads contexts and weights where they lie."""
+    given: Given = {(kind, 0): (0, 0, 0) for kind in ("x", "y")}
+    given |= {("context", index): by_row(value) for index, value in enumerate(contexts)}
+    given |= {("weight", index): flat(value) for index, value in enumerate(weights)}
+    given |= _carried(states, states, "state", "final")
+    slots = told.forward_only.slots
+    places = [slots.index((kind, 0)) if (kind, 0) in slots else -1 for kind in ("x", "y")]
+    args = [given[slot] for slot in slots]
+    return _engine.Stream(told.forward_only.program, args, *places, batch, torch.get_num_threads())
+
+
 def forward(
     told: Programs, x: Tensor, states: Sequence[Tensor], contexts: Sequence[Tensor], weights: Sequence[Tensor],
     span: Span, keep: bool,

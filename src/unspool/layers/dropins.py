@@ -28,6 +28,10 @@ class _Step:
         self.bias_ih, self.bias_hh = (weights[2], weights[3]) if module.bias else (None, None)
         self.projection = weights[-1] if module.proj_size else None
         self.input_size = self.weight_ih.shape[1]
+        self.hidden_size, self.output_size = module.hidden_size, module.proj_size or module.hidden_size
+
+    def initial_state(self, batch: int, **options: Any) -> Any:
+        return torch.zeros(batch, self.hidden_size, **options)
 
 
 class _RNNStep(_Step):
@@ -64,6 +68,9 @@ class _LSTMStep(_Step):
         h = torch.sigmoid(o) * torch.tanh(c)
         h = h if self.projection is None else linear(h, self.projection)
         return h, (h, c)
+
+    def initial_state(self, batch: int, **options: Any) -> Any:
+        return torch.zeros(batch, self.output_size, **options), torch.zeros(batch, self.hidden_size, **options)
 
 
 MakeStep = Callable[[Weights, nn.RNNBase], _Step]
@@ -138,6 +145,12 @@ def _layers(
         if module.dropout and layer + 1 < module.num_layers:
             x = nn.functional.dropout(x, module.dropout, module.training)
     return x, tuple(torch.stack(states) for states in zip(*finals, strict=True))
+
+
+def steps_of(module: nn.RNNBase) -> list[Any]:
+    """The cells of a layer in one direction, the lowest first."""
+    make_step = _LSTMStep if isinstance(module, nn.LSTM) else _GRUStep if isinstance(module, nn.GRU) else _RNNStep
+    return [make_step(weights, module) for weights in module.all_weights]
 
 
 def _zeros(module: nn.RNNBase, x: Tensor) -> State:
