@@ -11,7 +11,7 @@ from torch import Tensor
 
 from unspool.cells.base import step_name
 from unspool.cells.state import Tree, layout, tensors
-from unspool.engine import compiled, reference
+from unspool.engine import compiled, reference, traced
 from unspool.engine.choose import choose
 from unspool.errors import ConfigError, ShapeError
 
@@ -65,6 +65,10 @@ def unfold(
         >>> y.shape, torch.equal(h[1], y[1, 4])
         (torch.Size([2, 7, 4]), True)
     """
+    if torch.compiler.is_compiling() and engine != "reference":
+        start = _own_state(cell, inputs.shape[0], inputs) if state is None else state
+        options: dict[str, Any] = {"reverse": reverse, "truncate": truncate, "checkpoint": checkpoint}
+        return traced.run(cell, inputs, start, context, _as_lengths(lengths, inputs), **options)
     _check_inputs(cell, inputs)
     for name, steps in (("truncate", truncate), ("checkpoint", checkpoint)):
         if steps is not None and not (isinstance(steps, int) and steps >= 1):
@@ -116,6 +120,10 @@ def _checked_lengths(lengths: Tensor | Sequence[int], batch: int, time: int, dev
             f"expected 0 to {time}, the number of steps in inputs"
         )
     return limits.long()
+
+
+def _as_lengths(lengths: Tensor | Sequence[int] | None, inputs: Tensor) -> Tensor | None:
+    return None if lengths is None else torch.as_tensor(lengths, device=inputs.device).long()
 
 
 def _own_state(cell: Any, batch: int, inputs: Tensor) -> Tree:

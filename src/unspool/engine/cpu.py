@@ -136,21 +136,24 @@ def stream(
     slots = told.forward_only.slots
     places = [slots.index((kind, 0)) if (kind, 0) in slots else -1 for kind in ("x", "y")]
     args = [given[slot] for slot in slots]
-    return _engine.Stream(told.forward_only.program, args, *places, batch, torch.get_num_threads())
+    x, y = places
+    return _engine.Stream(told.forward_only.program, args, x, y, batch, torch.get_num_threads())
 
 
 def forward(
     told: Programs, x: Tensor, states: Sequence[Tensor], contexts: Sequence[Tensor], weights: Sequence[Tensor],
-    span: Span, keep: bool,
+    span: Span, keep: bool, room: int | None = None,
 ) -> tuple[Tensor, list[Tensor], list[Tensor]]:  # fmt: skip
-    """Outputs `[B, T, O]`, final states, and what the backward pass needs: saved values, or with `checkpoint` the
-    states at the segments' starts."""
+    """Outputs `[B, T, O]`, final states, and what the backward pass needs: saved values of `room` row-steps (as many
+    as there are if `None`), or with `checkpoint` the states at the segments' starts."""
     make = x.new_empty if span.lengths is None else x.new_zeros
     y = make(span.batch, span.time, told.output)
     given = inputs(x, contexts, weights) | {("y", 0): by_step(y)}
     segments = span.segments()
     whole = len(segments) == 1
-    saved = _room(told, x, span.positions(0, span.time)) if keep and whole else []
+    saved = _room(told, x, span.positions(0, span.time) if room is None else room) if keep and whole else []
+    if room is not None and span.lengths is not None:
+        saved = [value.zero_() for value in saved]  # what no row-step fills is defined all the same
     starts: list[Tensor] = []
     chosen = told.forward if keep and whole else told.forward_only
     for start, stop in segments:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
+from unspool.engine import traced
 from unspool.unfold import unfold
 
 Weights = Sequence[Tensor]
@@ -138,7 +139,11 @@ def _layers(
             step = make_step(module.all_weights[index], module)
             own = tuple(state[index] for state in hx)
             begin: Any = own[0] if len(own) == 1 else own
-            y, final = unfold(step, x, begin, lengths=lengths, reverse=direction == 1)
+            if torch.compiler.is_compiling():
+                options: dict[str, Any] = {"truncate": None, "checkpoint": None, "make": step_at, "part": index}
+                y, final = traced.run(module, x, begin, None, lengths, reverse=direction == 1, **options)
+            else:
+                y, final = unfold(step, x, begin, lengths=lengths, reverse=direction == 1)
             outputs.append(y)
             finals.append(final if isinstance(final, tuple) else (final,))
         x = torch.cat(outputs, -1) if directions == 2 else outputs[0]
@@ -147,10 +152,10 @@ def _layers(
     return x, tuple(torch.stack(states) for states in zip(*finals, strict=True))
 
 
-def steps_of(module: nn.RNNBase) -> list[Any]:
-    """The cells of a layer in one direction, the lowest first."""
+def step_at(module: nn.RNNBase, index: int) -> Any:
+    """The cell of a layer and direction, in the order of `all_weights`."""
     make_step = _LSTMStep if isinstance(module, nn.LSTM) else _GRUStep if isinstance(module, nn.GRU) else _RNNStep
-    return [make_step(weights, module) for weights in module.all_weights]
+    return make_step(module.all_weights[index], module)
 
 
 def _zeros(module: nn.RNNBase, x: Tensor) -> State:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from unspool.cells import Cell, LinearIn
 from unspool.cells.state import Tree, layout, tensors
+from unspool.engine import traced
 from unspool.errors import ConfigError, ShapeError
 from unspool.layers.build import CellFactory, build_cell
 from unspool.unfold import unfold
@@ -30,6 +31,10 @@ class Masked:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.cell, name)
+
+
+def _masked(cell: Cell, _: int) -> Masked:
+    return Masked(cell)
 
 
 def check_takes_mask(cell: Cell) -> None:
@@ -175,6 +180,10 @@ class Recurrent(nn.Module):
         if not (self.training and self.recurrent_dropout):
             return unfold(cell, x, state, context=context, reverse=reverse, engine=self.engine, **time)
         mask = dropout_mask(next(tensors(state)), self.recurrent_dropout)
+        if torch.compiler.is_compiling() and self.engine != "reference":
+            limits = None if time["lengths"] is None else torch.as_tensor(time["lengths"], device=x.device).long()
+            return traced.run(cell, x, state, (mask, context), limits, reverse=reverse, make=_masked,
+                              truncate=time["truncate"], checkpoint=time["checkpoint"])  # fmt: skip
         return unfold(Masked(cell), x, state, context=(mask, context), reverse=reverse, engine=self.engine, **time)
 
 

@@ -12,7 +12,7 @@ from unspool.cells.state import Tree
 from unspool.engine.choose import choose
 from unspool.engine.stream import CellStream, cell_stream
 from unspool.errors import ConfigError, ShapeError
-from unspool.layers.dropins import GRU, LSTM, RNN, steps_of
+from unspool.layers.dropins import GRU, LSTM, RNN, step_at
 from unspool.layers.recurrent import Recurrent
 
 
@@ -20,10 +20,12 @@ class Stream:
     """What `stream` makes: layers that hold their state and take the next steps as they come.
 
     It computes what the network would compute on the whole sequence at once, in evaluation mode, to the last bit on
-    the CPU engine; no gradient flows. It holds the weights as they were when it was made. One thread at a time may push.
+    the CPU engine; no gradient flows. It holds the weights as they were when it was made. One thread at a time pushes.
     """
 
-    def __init__(self, cells: list[CellStream], input_size: int, batch: int, dtype: torch.dtype, residual: bool) -> None:
+    def __init__(
+        self, cells: list[CellStream], input_size: int, batch: int, dtype: torch.dtype, residual: bool
+    ) -> None:
         self._cells, self._residual = cells, residual
         self._input_size, self._batch, self._dtype = input_size, batch, dtype
 
@@ -107,7 +109,7 @@ def _cells(model: Any) -> tuple[list[Any], bool, str]:
     if isinstance(model, Recurrent):
         return [layer[0] for layer in model.layers], model.residual, model.engine  # pyright: ignore[reportIndexIssue]
     if isinstance(model, (RNN, GRU, LSTM)):
-        return steps_of(model), False, "auto"
+        return [step_at(model, index) for index in range(model.num_layers)], False, "auto"
     if callable(model) and hasattr(model, "initial_state"):
         return [model], False, "auto"
     raise ConfigError(
