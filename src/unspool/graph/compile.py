@@ -18,8 +18,9 @@ from unspool.graph.convert import convert, tail_module
 from unspool.graph.emit import PassProgram, emitted
 from unspool.graph.plan import planned
 from unspool.graph.refuse import CannotLower
-from unspool.graph.rewrite import rewritten
+from unspool.graph.rewrite import rewritten, roots
 from unspool.graph.trace import Joint, Signature, Step, find_step, trace_joint
+from unspool.graph.verify import verify_graph, verify_plan
 
 DTYPES = {torch.float32: "f32", torch.float64: "f64"}
 MOST = 256
@@ -151,9 +152,12 @@ def forget() -> None:
 def _program(traced: Traced, signature: Signature, lengths: tuple[int, ...]) -> Compiled:
     joint = traced.joint
     rows = convert(joint, traced.name, lengths)
+    verify_graph(roots(rows), "conversion")
     rows = rewritten(rows, [joint.weights + 1 + index for index in range(joint.states)])
+    verify_graph(roots(rows), "rewriting")
     tail = tail_module(joint, rows) if joint.cotangents else None
     plan = planned(rows, joint.weights, joint.states, joint.contexts)
+    verify_plan(plan)
     program = {
         "dtype": traced.dtype,
         "output": rows.outputs[0].width,
