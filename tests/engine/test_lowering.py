@@ -98,3 +98,26 @@ def test_a_state_comes_from_anywhere(kind: type[Two]) -> None:
     torch.manual_seed(0)
     context = values(3, 4) if kind.__name__.startswith("Context") else None
     agree(kind().double(), values(3, 4, 3), (values(3, 4), values(3, 4)), context)
+
+
+class Lerp(unspool.Cell):
+    def __init__(self) -> None:
+        super().__init__(3, 4)
+        self.w, self.u = nn.Linear(3, 4), nn.Linear(4, 4)
+
+    def forward(self, x: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+        h = torch.lerp(self.w(x), h, torch.sigmoid(self.u(h)))
+        return h, h
+
+
+class NamesInQuotes(Lerp):
+    def forward(self, x: Tensor, h: Tensor, context: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        h = self.w(x) + self.u(context["it"]) * h
+        return h, h
+
+
+@pytest.mark.parametrize("kind", [NamesInQuotes])
+def test_operations(kind: type[Lerp]) -> None:
+    torch.manual_seed(2)
+    context = {"it": values(3, 4)} if kind is NamesInQuotes else None
+    agree(kind().double(), values(3, 4, 3), values(3, 4), context)

@@ -231,7 +231,7 @@ def line(node: fx.Node) -> str:
     for text in reversed((node.meta.get("stack_trace") or node.stack_trace or "").splitlines()):
         parts = text.strip().split('"')
         if (
-            len(parts) == 3
+            parts[0] == "File "
             and "site-packages" not in parts[1]
             and os.sep + os.path.join("unspool", "graph") not in parts[1]
         ):
