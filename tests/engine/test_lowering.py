@@ -100,6 +100,25 @@ def test_a_state_comes_from_anywhere(kind: type[Two]) -> None:
     agree(kind().double(), values(3, 4, 3), (values(3, 4), values(3, 4)), context)
 
 
+class OfTorch(unspool.Cell):
+    """A cell of `torch.nn` in a cell of one's own: PyTorch writes into what it has just made."""
+
+    def __init__(self, kind: type[nn.Module]) -> None:
+        super().__init__(3, 4, state_sizes=(4, 4) if kind is nn.LSTMCell else None)
+        self.cell = kind(3, 4)
+
+    def forward(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
+        after = self.cell(x, state)
+        return (after[0] if isinstance(after, tuple) else after), after
+
+
+@pytest.mark.parametrize("kind", [nn.RNNCell, nn.GRUCell, nn.LSTMCell])
+def test_a_cell_of_torch(kind: type[nn.Module]) -> None:
+    torch.manual_seed(1)
+    cell = OfTorch(kind).double()
+    agree(cell, values(3, 4, 3), (values(3, 4), values(3, 4)) if kind is nn.LSTMCell else values(3, 4))
+
+
 class Lerp(unspool.Cell):
     def __init__(self) -> None:
         super().__init__(3, 4)
@@ -110,14 +129,32 @@ class Lerp(unspool.Cell):
         return h, h
 
 
-class NamesInQuotes(Lerp):
+class RunningSums(Lerp):
+    def forward(self, x: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+        parts = torch.tanh(self.w(x) + self.u(h)).view(-1, 2, 2)
+        h = parts.cumsum(1).flatten(1) - torch.softmax(h, 1).cumsum(1)
+        return h, h
+
+
+class StackedInFront(Lerp):
+    def forward(self, x: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+        both = torch.tanh(torch.stack([self.w(x), self.u(h)]))
+        h = (both[0] * both[1]) + both.sum(0)
+        return h, h
+
+
+class NamesInQuotes(unspool.Cell):
+    def __init__(self) -> None:
+        super().__init__(3, 4)
+        self.w, self.u = nn.Linear(3, 4), nn.Linear(4, 4)
+
     def forward(self, x: Tensor, h: Tensor, context: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         h = self.w(x) + self.u(context["it"]) * h
         return h, h
 
 
-@pytest.mark.parametrize("kind", [NamesInQuotes])
-def test_operations(kind: type[Lerp]) -> None:
+@pytest.mark.parametrize("kind", [Lerp, RunningSums, StackedInFront, NamesInQuotes])
+def test_operations(kind: type[Lerp] | type[NamesInQuotes]) -> None:
     torch.manual_seed(2)
     context = {"it": values(3, 4)} if kind is NamesInQuotes else None
     agree(kind().double(), values(3, 4, 3), values(3, 4), context)

@@ -27,7 +27,7 @@ from unspool.graph.ir import (
 )
 from unspool.graph.maps import MAPS
 from unspool.graph.refuse import CannotLower
-from unspool.graph.trace import LENGTHS, VIEWS, Joint, in_place, is_multiple, line
+from unspool.graph.trace import LENGTHS, Joint, in_place, is_multiple, is_view, line
 
 _aten = torch.ops.aten
 
@@ -135,8 +135,7 @@ class _Converter:
         assert isinstance(target, torch._ops.OpOverload)
         packet, written = getattr(_aten, target._opname.removesuffix("_"), None), node.args[0]
         assert isinstance(written, fx.Node)
-        views = [written, *written.users]
-        if packet is None or any(view.target in VIEWS or view.target is operator.getitem for view in views):
+        if packet is None or any(map(is_view, [written, *written.users])):
             raise self._refuse(f"writes into a view of a tensor ({target._opname}); compute a new one")
         made = self._applied(getattr(packet, target._overloadname), node)
         self.env[written] = made
@@ -289,6 +288,12 @@ class _Converter:
     def _aten_new_full(self, ref: Ref, size: Any, value: float, **_: Any) -> Ref:
         return self._filled(value)
 
+    def _aten_empty_like(self, ref: Ref, **_: Any) -> Ref:
+        return self._filled(0)
+
+    def _aten_fill(self, ref: Ref, value: float) -> Ref:
+        return self._filled(value)
+
     def _aten_scalar_tensor(self, value: float, **_: Any) -> Ref:
         return self._filled(value)
 
@@ -395,6 +400,9 @@ class _Converter:
         total = ref.shape[dim]
         return self._aten_split_with_sizes(ref, [min(size, total - start) for start in range(0, total, size)], dim)
 
+    # Pieces that may be written into, because nobody looks at the whole any more.
+    _aten_unsafe_split, _aten_unsafe_split_with_sizes = _aten_split, _aten_split_with_sizes
+
     def _aten_unbind(self, ref: Ref, dim: int = 0) -> tuple[Ref, ...]:
         dim %= len(ref.shape)
         return tuple(self._aten_select(ref, dim, index) for index in range(ref.shape[dim]))
@@ -420,7 +428,9 @@ class _Converter:
         rows = [ref for ref in refs if ref.bdim is not None]
         if not rows:
             raise self._refuse("joins tensors without rows")
-        if any((ref.bdim, ref.post) != (rows[0].bdim, rows[0].post) for ref in rows) or dim == rows[0].bdim:
+        # Whole batches one after another are as good as parts of each row, if all are batches.
+        along = dim == rows[0].bdim and len(rows) < len(refs)
+        if along or any((ref.bdim, ref.post) != (rows[0].bdim, rows[0].post) for ref in rows):
             raise self._refuse("mixes rows: it joins tensors along the batch")
         parts, start = [], 0
         for ref in refs:
@@ -608,6 +618,18 @@ class _Converter:
             strides = reshaped(ref, (1, ref.width))
             assert strides is not None
         return Ref(ref.node, (1, ref.width), strides, ref.offset)
+
+    def _aten_cumsum(self, ref: Ref, dim: int, **_: Any) -> Ref:
+        """Sums of 1, 2, 4, … neighbours, until all before are in."""
+        dim %= len(ref.shape)
+        if dim == ref.bdim:
+            raise self._refuse("mixes rows: it sums over the batch")
+        size, reach = ref.shape[dim], 1
+        while reach < size:
+            shifted = self._pieces(ref.shape, dim, [(reach, sliced(ref, dim, 0, size - reach))], ref.bdim, ref.post)
+            ref = self._map("add", ref, shifted)
+            reach *= 2
+        return ref
 
     def _aten_max(self, ref: Ref, dim: int, keepdim: bool = False) -> tuple[Ref, None]:
         if self.at is not None and any(user.args[1] == 1 for user in self.at.users):

@@ -51,8 +51,7 @@ _DECOMPOSED = (
     "stack", "roll", "repeat", "rot90", "tril", "triu", "narrow_copy", "slice_scatter", "nan_to_num", "rsub",
     "sinc", "square", "special_entr", "xlogy", "logit", "logit_backward", "frac", "heaviside", "lift_fresh",
     "new_full", "ones_like", "zeros_like", "full_like", "split", "native_dropout_backward", "diag_embed",
-    "masked_fill_", "logical_and_", "mul_", "add_", "div_", "sub_", "mse_loss", "mse_loss_backward",
-    "binary_cross_entropy",
+    "mse_loss", "mse_loss_backward", "binary_cross_entropy",
 )  # fmt: skip
 
 
@@ -306,7 +305,7 @@ def split_once(graph: fx.GraphModule, captured: int, batch: int) -> tuple[fx.Gra
             continue
         if any(argument in of_rows for argument in node.all_input_nodes) or _has_batch(node, batch):
             of_rows.add(node)
-    computed = {n for n in nodes if n.op in ("call_function", "get_attr") and n not in of_rows and not _is_view(n)}
+    computed = {n for n in nodes if n.op in ("call_function", "get_attr") and n not in of_rows and not is_view(n)}
     frontier: list[fx.Node] = []
     for node in nodes:
         if node in of_rows or node.op == "output":
@@ -325,7 +324,7 @@ def _has_batch(node: fx.Node, batch: int) -> bool:
     return any(is_multiple(size, batch) for shape in shapes for size in shape)
 
 
-def _is_view(node: fx.Node) -> bool:
+def is_view(node: fx.Node) -> bool:
     """Whether a node only looks at its input; one of several results of a computation is a value of its own."""
     if node.target is operator.getitem:
         return node.all_input_nodes[0].target in VIEWS
@@ -334,7 +333,7 @@ def _is_view(node: fx.Node) -> bool:
 
 def _root(node: fx.Node) -> fx.Node:
     """What a chain of views looks at."""
-    while node.op == "call_function" and _is_view(node):
+    while node.op == "call_function" and is_view(node):
         node = node.all_input_nodes[0]
     return node
 
