@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -119,28 +120,78 @@ def test_a_cell_of_torch(kind: type[nn.Module]) -> None:
     agree(cell, values(3, 4, 3), (values(3, 4), values(3, 4)) if kind is nn.LSTMCell else values(3, 4))
 
 
-class Lerp(unspool.Cell):
-    def __init__(self) -> None:
-        super().__init__(3, 4)
-        self.w, self.u = nn.Linear(3, 4), nn.Linear(4, 4)
+Operation = Callable[[Any, Tensor, Tensor], Tensor]
+HALF = 3
+
+
+def written(cell: Any, x: Tensor, h: Tensor) -> Tensor:
+    made = torch.zeros_like(h)
+    made[:, :HALF] = x[:, :HALF]
+    made[:, HALF:] = cell.u(h)[:, HALF:]
+    made[:, 1] = 0.5
+    made[:, 2:4] *= 2
+    return made.add_(h)
+
+
+def stacked(cell: Any, x: Tensor, h: Tensor) -> Tensor:
+    both = torch.tanh(torch.stack([x, cell.u(h)]))
+    return both[0] * both[1] + both.sum(0)
+
+
+def standardised(cell: Any, x: Tensor, h: Tensor) -> Tensor:
+    variance, mean = torch.var_mean(x + h, 1, keepdim=True)
+    return (x + h - mean) / (variance + 1)
+
+
+def reflected(cell: Any, x: Tensor, h: Tensor) -> Tensor:
+    for normal in cell.p.unbind(0):
+        h = h - (h @ normal).unsqueeze(1) * normal
+    return h + x
+
+
+OPERATIONS: dict[str, Operation] = {
+    "lerp": lambda c, x, h: torch.lerp(x, h, torch.sigmoid(c.u(h))),
+    "cumsum": lambda c, x, h: x.view(-1, 2, 3).cumsum(1).flatten(1) + torch.softmax(h, 1).cumsum(1),
+    "roll": lambda c, x, h: x + h.roll((1, -2), (1, 1)) + h.view(-1, 2, 3).roll((1, 2), (1, 2)).flatten(1),
+    "stack in front": stacked,
+    "every other": lambda c, x, h: x + torch.cat([h[:, ::2] * c.v[:3], c.u(h)[:, 1::2]], 1),
+    "written in place": written,
+    "bias column": lambda c, x, h: x + torch.cat([h[:, 1:], torch.ones_like(h[:, :1])], 1) @ c.p,
+    "zeros in front": lambda c, x, h: x + torch.cat([torch.zeros_like(h[:, :2]), h[:, 2:]], 1),
+    "sums of constants": lambda c, x, h: x + h / torch.ones_like(h).sum(1, keepdim=True),
+    "product of constants": lambda c, x, h: x + h * c.u(torch.ones_like(h)),
+    "pad and crop": lambda c, x, h: x + nn.functional.pad(h, (2, -2)) + nn.functional.pad(h, (-1, 1)),
+    "sum of a product": lambda c, x, h: x * c.u(h).sum(1, keepdim=True),
+    "flipped product": lambda c, x, h: x + c.u(h).flip(1),
+    "flipped parts": lambda c, x, h: x + nn.functional.linear(h.view(-1, 2, 3), c.q[0]).flip(1, 2).flatten(1),
+    "flipped heads": lambda c, x, h: x + torch.einsum("bhi,hij->bhj", h.view(-1, 2, 3).flip(1), c.q).flatten(1),
+    "clamp by tensors": lambda c, x, h: torch.clamp(x + h, min=-c.v, max=c.v),
+    "cosine": lambda c, x, h: x + nn.functional.cosine_similarity(x, h, dim=1).unsqueeze(1) * h,
+    "prelu": lambda c, x, h: nn.functional.prelu(x + c.u(h), c.v),
+    "moments": standardised,
+    "reflections": reflected,
+}
+
+
+class Applies(unspool.Cell):
+    """One operation on the input and the state, under tanh."""
+
+    def __init__(self, operation: Operation) -> None:
+        super().__init__(5, 6)
+        self.operation = operation
+        self.w, self.u = nn.Linear(5, 6), nn.Linear(6, 6)
+        self.p, self.q = nn.Parameter(torch.randn(6, 6) / 2), nn.Parameter(torch.randn(2, 3, 3) / 2)
+        self.v = nn.Parameter(torch.rand(6) + 0.5)
 
     def forward(self, x: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
-        h = torch.lerp(self.w(x), h, torch.sigmoid(self.u(h)))
+        h = torch.tanh(self.operation(self, self.w(x), h))
         return h, h
 
 
-class RunningSums(Lerp):
-    def forward(self, x: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
-        parts = torch.tanh(self.w(x) + self.u(h)).view(-1, 2, 2)
-        h = parts.cumsum(1).flatten(1) - torch.softmax(h, 1).cumsum(1)
-        return h, h
-
-
-class StackedInFront(Lerp):
-    def forward(self, x: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
-        both = torch.tanh(torch.stack([self.w(x), self.u(h)]))
-        h = (both[0] * both[1]) + both.sum(0)
-        return h, h
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_operations(name: str) -> None:
+    torch.manual_seed(2)
+    agree(Applies(OPERATIONS[name]).double(), values(3, 4, 5), values(3, 6))
 
 
 class NamesInQuotes(unspool.Cell):
@@ -153,8 +204,28 @@ class NamesInQuotes(unspool.Cell):
         return h, h
 
 
-@pytest.mark.parametrize("kind", [Lerp, RunningSums, StackedInFront, NamesInQuotes])
-def test_operations(kind: type[Lerp] | type[NamesInQuotes]) -> None:
-    torch.manual_seed(2)
-    context = {"it": values(3, 4)} if kind is NamesInQuotes else None
-    agree(kind().double(), values(3, 4, 3), values(3, 4), context)
+def test_names_in_quotes() -> None:
+    torch.manual_seed(3)
+    agree(NamesInQuotes().double(), values(3, 4, 3), values(3, 4), {"it": values(3, 4)})
+
+
+def test_what_has_no_derivative_runs_on_the_reference() -> None:
+    cell = Applies(lambda cell, x, h: torch.special.zeta(x.abs() + 2, h.abs() + 1)).double()
+    with pytest.warns(UserWarning, match="Applies runs on the reference loop: Applies cannot be traced.*zeta"):
+        unspool.unfold(cell, values(3, 4, 5))
+
+
+class Positions(unspool.Cell):
+    """Goes with one length of its memory only, which a trace for any length finds out."""
+
+    def forward(self, x: Tensor, state: Pair, context: Tensor) -> tuple[Tensor, Pair]:
+        h, place = state
+        weights = torch.exp(-((torch.arange(7, dtype=h.dtype) - place) ** 2))
+        h = torch.tanh(x + torch.einsum("bs,bsh->bh", weights, context) + h)
+        return h, (h, place + 1)
+
+
+def test_a_trace_that_fails_says_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    torch.manual_seed(4)
+    agree(Positions(3, 3, state_sizes=(3, 1)).double(), values(3, 4, 3), (values(3, 3), values(3, 1)), values(3, 7, 3))
+    assert capfd.readouterr().err == ""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import operator
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -48,7 +50,8 @@ _DECOMPOSED = (
     "mish_backward", "elu", "elu_backward", "celu", "selu", "leaky_relu", "leaky_relu_backward", "hardsigmoid",
     "hardsigmoid_backward", "hardswish", "hardswish_backward", "hardtanh", "hardtanh_backward", "softshrink",
     "hardshrink", "threshold", "threshold_backward", "prelu", "glu", "glu_backward", "linalg_vector_norm", "norm",
-    "stack", "roll", "repeat", "rot90", "tril", "triu", "narrow_copy", "slice_scatter", "nan_to_num", "rsub",
+    "stack", "repeat", "rot90", "tril", "triu", "narrow_copy", "nan_to_num", "rsub", "_safe_softmax",
+    "_prelu_kernel", "_prelu_kernel_backward",
     "sinc", "square", "special_entr", "xlogy", "logit", "logit_backward", "frac", "heaviside", "lift_fresh",
     "new_full", "ones_like", "zeros_like", "full_like", "split", "native_dropout_backward", "diag_embed",
     "mse_loss", "mse_loss_backward", "binary_cross_entropy",
@@ -166,16 +169,34 @@ def trace_forward(step: Step, batch: int) -> fx.GraphModule:
         return [*map(fake.from_tensor, step.captured), *made]
 
     name = step_name(step.cell)
+    with _refusing(name), warnings.catch_warnings(), torch.enable_grad():
+        warnings.simplefilter("ignore")
+        flat = inputs()
+        _refuse_custom_gradients(name, run(*flat))
+        graph = make_fx(run, tracing_mode="fake", record_stack_traces=True)(*flat)
+        if any(in_place(node) for node in graph.graph.nodes):
+            graph = make_fx(
+                torch.func.functionalize(run, remove="mutations"),
+                decomposition_table={_aten.copy.default: _written},
+                tracing_mode="fake",
+                record_stack_traces=True,
+            )(*flat)
+    graph.graph.eliminate_dead_code()
+    return graph
+
+
+def _written(over: Tensor, value: Tensor, non_blocking: bool = False) -> Tensor:
+    """What stands in `over` once `value` is written there; unlike `aten.copy`, it has a derivative."""
+    return value.to(over.dtype).expand(over.shape)
+
+
+@contextmanager
+def _refusing(name: str) -> Iterator[None]:
+    """What fails in a trace makes the step run on the reference loop, which says it better if it is wrong."""
+    log = logging.getLogger("torch._subclasses.fake_tensor")  # prints a stack of its own for what is caught here
+    before, log.disabled = log.disabled, True
     try:
-        with warnings.catch_warnings(), torch.enable_grad():
-            warnings.simplefilter("ignore")
-            flat = inputs()
-            _refuse_custom_gradients(name, run(*flat))
-            graph = make_fx(run, tracing_mode="fake", record_stack_traces=True)(*flat)
-            if any(in_place(node) for node in graph.graph.nodes):
-                graph = make_fx(
-                    torch.func.functionalize(run, remove="mutations"), tracing_mode="fake", record_stack_traces=True
-                )(*flat)
+        yield
     except DataDependentOutputException as error:
         raise CannotLower(
             f"{name} decides by the value of a tensor{_line_of(error)}; compute both ways and choose by torch.where"
@@ -184,8 +205,8 @@ def trace_forward(step: Step, batch: int) -> fx.GraphModule:
         raise
     except Exception as error:
         raise CannotLower(f"{name} cannot be traced: {type(error).__name__}: {error}") from error
-    graph.graph.eliminate_dead_code()
-    return graph
+    finally:
+        log.disabled = before
 
 
 def _cut(flat: Sequence[Any], sizes: list[int]) -> list[list[Any]]:
@@ -451,8 +472,13 @@ def _join(
     values = [node.meta["val"] for node in nodes if node.op == "placeholder"]
     states, contexts = len(step.signature.states), len(step.signature.contexts)
     wanted = tuple(index for index, flag in enumerate(flags) if flag)
+    name = step_name(step.cell)
     fake = next(value.fake_mode for value in values)
-    with fake, torch.enable_grad():
+    for node in nodes:
+        if node.target is _aten.view.default:  # what it looks at may be laid out otherwise here
+            node.target = _aten.reshape.default
+    rest.recompile()
+    with _refusing(name), fake, torch.enable_grad():
         outputs = rest(*(value.detach().requires_grad_(flag) for value, flag in zip(values, flags, strict=True)))
         cotangents = tuple(index for index, value in enumerate(outputs) if value.requires_grad)
         given = [torch.empty(outputs[index].shape, dtype=outputs[index].dtype) for index in cotangents]
@@ -469,7 +495,7 @@ def _join(
         return [*(value.detach() for value in made), *found]
 
     plain = [value.detach() for value in values]
-    with warnings.catch_warnings(), preserve_node_meta():
+    with _refusing(name), warnings.catch_warnings(), preserve_node_meta():
         warnings.simplefilter("ignore")
         graph = make_fx(joint, decomposition_table=_decompositions(), tracing_mode="fake")(*plain, *given)
     graph.graph.eliminate_dead_code()
