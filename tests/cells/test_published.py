@@ -67,6 +67,22 @@ def _single(value: Tensor) -> Tensor:
     return value.detach().float().requires_grad_() if value.is_floating_point() else value
 
 
+@pytest.mark.parametrize("name", COMPILED)
+def test_a_row_is_alone_and_steps_are_a_sequence_to_the_last_bit(name: str) -> None:
+    torch.manual_seed(3)
+    cell, x, state, context = example(name, 5, 6, 6, 12, dtype=torch.float32)
+    whole = list(tensors(unspool.unfold(cell, x, state, context=context, engine="cpu")))
+    own_state, own_context = (map_tensors(lambda v: v[2:3], tree) for tree in (state, context))
+    alone = tensors(unspool.unfold(cell, x[2:3], own_state, context=own_context, engine="cpu"))
+    assert all(torch.equal(one, value[2:3]) for one, value in zip(alone, whole, strict=True))
+    outputs = []
+    for part in x.split([1, 2, 3], 1):
+        y, state = unspool.unfold(cell, part, state, context=context, engine="cpu")
+        outputs.append(y)
+    chunked = [torch.cat(outputs, 1), *tensors(state)]
+    assert all(torch.equal(one, value) for one, value in zip(chunked, whole, strict=True))
+
+
 @pytest.mark.parametrize("name", BY_REFERENCE)
 def test_what_cannot_be_compiled_runs_by_the_reference(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("unspool.engine.choose._said", set())
