@@ -27,7 +27,7 @@ from unspool.graph.ir import (
 )
 from unspool.graph.maps import MAPS
 from unspool.graph.refuse import CannotLower
-from unspool.graph.trace import LENGTHS, VIEWS, Joint, in_place, is_multiple, line
+from unspool.graph.trace import LENGTHS, Joint, in_place, is_multiple, is_view, line
 
 _aten = torch.ops.aten
 
@@ -135,8 +135,7 @@ class _Converter:
         assert isinstance(target, torch._ops.OpOverload)
         packet, written = getattr(_aten, target._opname.removesuffix("_"), None), node.args[0]
         assert isinstance(written, fx.Node)
-        views = [written, *written.users]
-        if packet is None or any(view.target in VIEWS or view.target is operator.getitem for view in views):
+        if packet is None or any(map(is_view, [written, *written.users])):
             raise self._refuse(f"writes into a view of a tensor ({target._opname}); compute a new one")
         made = self._applied(getattr(packet, target._overloadname), node)
         self.env[written] = made
@@ -289,6 +288,14 @@ class _Converter:
     def _aten_new_full(self, ref: Ref, size: Any, value: float, **_: Any) -> Ref:
         return self._filled(value)
 
+    def _aten_empty(self, *_: Any, **__: Any) -> Ref:
+        return self._filled(0)
+
+    _aten_empty_like = _aten_new_empty = _aten_empty
+
+    def _aten_fill(self, ref: Ref, value: float | Ref) -> Ref:
+        return self._aten_copy(ref, value) if isinstance(value, Ref) else self._filled(value)
+
     def _aten_scalar_tensor(self, value: float, **_: Any) -> Ref:
         return self._filled(value)
 
@@ -365,6 +372,10 @@ class _Converter:
 
     _aten__unsafe_view = _aten_reshape = _aten_view
 
+    def _real(self, ref: Ref) -> Ref:
+        """A constant, in memory: only elementwise operations take it as it is."""
+        return self._copy(ref) if ref.node.op == "number" else ref
+
     def _copy(self, ref: Ref) -> Ref:
         return whole(self._node("copy", ref.shape, (replace(ref, bdim=None, post=1),)), ref.bdim, ref.post)
 
@@ -395,6 +406,9 @@ class _Converter:
         total = ref.shape[dim]
         return self._aten_split_with_sizes(ref, [min(size, total - start) for start in range(0, total, size)], dim)
 
+    # Pieces that may be written into, because nobody looks at the whole any more.
+    _aten_unsafe_split, _aten_unsafe_split_with_sizes = _aten_split, _aten_split_with_sizes
+
     def _aten_unbind(self, ref: Ref, dim: int = 0) -> tuple[Ref, ...]:
         dim %= len(ref.shape)
         return tuple(self._aten_select(ref, dim, index) for index in range(ref.shape[dim]))
@@ -408,9 +422,21 @@ class _Converter:
 
     # Rearrangements
 
+    def _aten_roll(self, ref: Ref, shifts: Any, dims: Any = ()) -> Ref:
+        shifts, dims = ([value] if isinstance(value, int) else value for value in (shifts, dims))
+        for shift, dim in zip(shifts, (d % len(ref.shape) for d in dims), strict=True):
+            size = ref.shape[dim]
+            if dim == ref.bdim:
+                raise self._refuse("mixes rows: it rolls the batch")
+            last = shift % size
+            parts = [(0, sliced(ref, dim, size - last, last)), (last, sliced(ref, dim, 0, size - last))]
+            ref = self._pieces(ref.shape, dim, parts if last else parts[1:], ref.bdim, ref.post)
+        return ref
+
     def _pieces(
         self, shape: tuple[int, ...], dim: int, parts: list[tuple[int, Ref]], bdim: int | None, post: int
     ) -> Ref:
+        parts = [(start, self._real(ref)) for start, ref in parts if ref.node.info.get("value") != 0]
         bare = tuple(replace(ref, bdim=None, post=1) for _, ref in parts)
         return whole(self._node("pieces", shape, bare, dim=dim, starts=tuple(start for start, _ in parts)), bdim, post)
 
@@ -420,7 +446,9 @@ class _Converter:
         rows = [ref for ref in refs if ref.bdim is not None]
         if not rows:
             raise self._refuse("joins tensors without rows")
-        if any((ref.bdim, ref.post) != (rows[0].bdim, rows[0].post) for ref in rows) or dim == rows[0].bdim:
+        # Whole batches one after another are as good as parts of each row, if all are batches.
+        along = dim == rows[0].bdim and len(rows) < len(refs)
+        if along or any((ref.bdim, ref.post) != (rows[0].bdim, rows[0].post) for ref in rows):
             raise self._refuse("mixes rows: it joins tensors along the batch")
         parts, start = [], 0
         for ref in refs:
@@ -433,11 +461,15 @@ class _Converter:
         dim %= len(ref.shape)
         if dim == ref.bdim:
             return ref
-        if step != 1:
-            raise self._refuse("slices with a step, whose derivative the compiler does not know")
         shape, _, _ = self._without_batch(self._size())
         first = slice(start, end).indices(shape[dim])[0]
-        return self._pieces(shape, dim, [(first, ref)], ref.bdim, ref.post)
+        if step == 1:
+            return self._pieces(shape, dim, [(first, ref)], ref.bdim, ref.post)
+        if first >= step or ref.shape[dim] * step != shape[dim]:
+            raise self._refuse("slices a part with a step, whose derivative the compiler does not know")
+        spread = (*shape[:dim], ref.shape[dim], step, *shape[dim + 1 :])
+        made = self._pieces(spread, dim + 1, [(first, inserted(ref, dim + 1))], None, 1)
+        return Ref(made.node, shape, packed(shape), 0, ref.bdim, ref.post)
 
     def _aten_select_backward(self, ref: Ref, sizes: Any, dim: int, index: int) -> Ref:
         shape, bdim, _ = self._without_batch(self._size())
@@ -449,8 +481,10 @@ class _Converter:
             dim, (before, after) = len(ref.shape) - 1 - place, pad[2 * place : 2 * place + 2]
             if before == after == 0:
                 continue
-            if value != 0 or before < 0 or after < 0 or dim == ref.bdim:
+            if value != 0 or dim == ref.bdim:
                 raise self._refuse("pads with something else than zeros, or pads the batch")
+            ref = sliced(ref, dim, max(0, -before), ref.shape[dim] + min(0, before) + min(0, after))
+            before, after = max(0, before), max(0, after)
             shape = (*ref.shape[:dim], before + ref.shape[dim] + after, *ref.shape[dim + 1 :])
             ref = self._pieces(shape, dim, [(before, ref)], ref.bdim, ref.post)
         return ref
@@ -507,6 +541,11 @@ class _Converter:
                 made = dropped(made, dim)
         return made
 
+    def _aten_var_mean(
+        self, ref: Ref, dims: Any = None, *, correction: float | None = 1, keepdim: bool = False
+    ) -> tuple[Ref, Ref]:
+        return self._aten_var(ref, dims, correction=correction, keepdim=keepdim), self._aten_mean(ref, dims, keepdim)
+
     def _aten_native_layer_norm(self, ref: Ref, shape: Any, weight: Any, bias: Any, eps: float) -> tuple[Ref, ...]:
         dims = list(range(len(ref.shape) - len(shape), len(ref.shape)))
         distance, mean, variance = self._moments(ref, dims, 0)
@@ -552,6 +591,7 @@ class _Converter:
 
     def _reduced(self, name: str, ref: Ref, dims: list[int]) -> Ref:
         """Reduce `dims`, each of which stays as a dimension of 1."""
+        ref = self._real(ref)
         kept = [d for d in range(len(ref.shape)) if d not in dims]
         view = permuted(ref, [*kept, *dims])
         outer, inner = view.shape[: len(kept)], view.shape[len(kept) :]
@@ -601,13 +641,26 @@ class _Converter:
         return Node("wgrad", (1, *node.shape[1:]), (d, x), line=node.line)
 
     def _flat(self, ref: Ref) -> Ref:
-        """As `[1, width]`."""
+        """As `[1, width]`, one number after another."""
+        ref = self._real(ref)
         strides = reshaped(ref, (1, ref.width))
-        if strides is None:
+        if strides is None or (strides[1] != 1 and ref.width != 1):
             ref = self._copy(ref)
             strides = reshaped(ref, (1, ref.width))
             assert strides is not None
         return Ref(ref.node, (1, ref.width), strides, ref.offset)
+
+    def _aten_cumsum(self, ref: Ref, dim: int, **_: Any) -> Ref:
+        """Sums of 1, 2, 4, … neighbours, until all before are in."""
+        dim %= len(ref.shape)
+        if dim == ref.bdim:
+            raise self._refuse("mixes rows: it sums over the batch")
+        size, reach = ref.shape[dim], 1
+        while reach < size:
+            shifted = self._pieces(ref.shape, dim, [(reach, sliced(ref, dim, 0, size - reach))], ref.bdim, ref.post)
+            ref = self._map("add", ref, shifted)
+            reach *= 2
+        return ref
 
     def _aten_max(self, ref: Ref, dim: int, keepdim: bool = False) -> tuple[Ref, None]:
         if self.at is not None and any(user.args[1] == 1 for user in self.at.users):
@@ -635,6 +688,7 @@ class _Converter:
 
     def _product(self, a: Ref, b: Ref) -> Ref:
         """`[batch, M, K] @ [batch, K, N]`; where the rows of the network are decides what kind of product it is."""
+        a, b = self._real(a), self._real(b)
         places = a.bdim, b.bdim
         for weight, ref in ((0, a), (1, b)):
             # A weight that was stretched over the rows is a weight still.
@@ -664,9 +718,7 @@ class _Converter:
         if bdim == 0 and a.shape[0] != 1:
             raise self._refuse("multiplies parts of a row with a weight in a way that the compiler does not know")
         shape = (a.shape[0], a.shape[1], w.shape[2])
-        if a.strides[2] != 1 and a.shape[2] != 1:
-            a = self._copy(a)
-        bare = tuple(replace(ref, bdim=None, post=1) for ref in (a, w))
+        bare = self._lined(a), replace(w, bdim=None, post=1)
         return whole(self._node("gemm", shape, bare), bdim, post)
 
     def _summed_product(self, d: Ref, x: Ref) -> Ref:
@@ -679,8 +731,8 @@ class _Converter:
         return whole(node)
 
     def _lined(self, ref: Ref) -> Ref:
-        """With its last dimension contiguous."""
-        if ref.strides[2] != 1 and ref.shape[2] != 1:
+        """With its last dimension contiguous, and the one before it walked forwards."""
+        if (ref.strides[2] != 1 and ref.shape[2] != 1) or (ref.strides[1] < 0 and ref.shape[1] != 1):
             ref = self._copy(ref)
         return replace(ref, bdim=None, post=1)
 

@@ -107,6 +107,7 @@ def _forward(outputs: list[Node], saved: dict[Node, int]) -> PassPlan:
     _keep_states_in_the_loop(plan, nodes)
     _sink(plan, nodes, set(outputs[1:]))
     _raise_maps(plan, nodes)
+    _end_in_the_loop(plan)
     return plan
 
 
@@ -121,12 +122,13 @@ def _copied(ends: list[Node]) -> dict[Node, Node]:
 
 def _keep_states_in_the_loop(plan: PassPlan, nodes: list[Node]) -> None:
     """After the loop a state that came into a step is gone: what looks at it there looks at a copy."""
+    name = "state" if plan.forward else "dstate"
     copies: dict[Node, Node] = {}
     for node in nodes:
-        if plan.phase.get(node) != "after":
+        if plan.phase.get(node) != "after" and node.op not in ("wgrad", "bgrad"):
             continue
         for place, ref in enumerate(node.args):
-            if isinstance(ref, Ref) and ref.node.op == "input" and ref.node.name == "state":
+            if isinstance(ref, Ref) and ref.node.op == "input" and ref.node.name == name:
                 source = ref.node
                 if source not in copies:
                     copies[source] = Node("copy", source.shape, (whole(source),))
@@ -134,6 +136,20 @@ def _keep_states_in_the_loop(plan: PassPlan, nodes: list[Node]) -> None:
                 args = list(node.args)
                 args[place] = replace(ref, node=copies[source])
                 node.args = tuple(args)
+
+
+def _end_in_the_loop(plan: PassPlan) -> None:
+    """Only the loop hands a state on, and what is the same for all steps is no sequence: there a copy is made."""
+
+    def copied(node: Node) -> Node:
+        made = Node("copy", node.shape, (whole(node),), line=node.line)
+        plan.phase[made] = "loop"
+        return made
+
+    plan.carries = {s: node if plan.phase.get(node) == "loop" else copied(node) for s, node in plan.carries.items()}
+    for node in list(plan.stores):
+        if plan.phase[node] == "rows":
+            plan.stores[copied(node)] = plan.stores.pop(node)
 
 
 def _sink(plan: PassPlan, nodes: list[Node], carried: set[Node]) -> None:
@@ -291,10 +307,12 @@ class _Planner:
         for total in totals:
             plan.phase[total] = "after"
             self._into_loop(plan, total)
+        _keep_states_in_the_loop(plan, nodes)
         for _, product, _ in plan.folds:
             del plan.phase[product]
         _sink(plan, nodes, {*plan.carries.values(), *totals})
         _raise_maps(plan, nodes)
+        _end_in_the_loop(plan)
         return plan
 
     def _into_loop(self, plan: PassPlan, node: Node) -> None:

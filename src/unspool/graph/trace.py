@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import operator
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -48,11 +50,11 @@ _DECOMPOSED = (
     "mish_backward", "elu", "elu_backward", "celu", "selu", "leaky_relu", "leaky_relu_backward", "hardsigmoid",
     "hardsigmoid_backward", "hardswish", "hardswish_backward", "hardtanh", "hardtanh_backward", "softshrink",
     "hardshrink", "threshold", "threshold_backward", "prelu", "glu", "glu_backward", "linalg_vector_norm", "norm",
-    "stack", "roll", "repeat", "rot90", "tril", "triu", "narrow_copy", "slice_scatter", "nan_to_num", "rsub",
+    "stack", "repeat", "rot90", "tril", "triu", "narrow_copy", "nan_to_num", "rsub", "_safe_softmax",
+    "_prelu_kernel", "_prelu_kernel_backward",
     "sinc", "square", "special_entr", "xlogy", "logit", "logit_backward", "frac", "heaviside", "lift_fresh",
     "new_full", "ones_like", "zeros_like", "full_like", "split", "native_dropout_backward", "diag_embed",
-    "masked_fill_", "logical_and_", "mul_", "add_", "div_", "sub_", "mse_loss", "mse_loss_backward",
-    "binary_cross_entropy",
+    "mse_loss", "mse_loss_backward", "binary_cross_entropy",
 )  # fmt: skip
 
 
@@ -167,16 +169,34 @@ def trace_forward(step: Step, batch: int) -> fx.GraphModule:
         return [*map(fake.from_tensor, step.captured), *made]
 
     name = step_name(step.cell)
+    with _refusing(name), warnings.catch_warnings(), torch.enable_grad():
+        warnings.simplefilter("ignore")
+        flat = inputs()
+        _refuse_custom_gradients(name, run(*flat))
+        graph = make_fx(run, tracing_mode="fake", record_stack_traces=True)(*flat)
+        if any(in_place(node) for node in graph.graph.nodes):
+            graph = make_fx(
+                torch.func.functionalize(run, remove="mutations"),
+                decomposition_table={_aten.copy.default: _written},
+                tracing_mode="fake",
+                record_stack_traces=True,
+            )(*flat)
+    graph.graph.eliminate_dead_code()
+    return graph
+
+
+def _written(over: Tensor, value: Tensor, non_blocking: bool = False) -> Tensor:
+    """What stands in `over` once `value` is written there; unlike `aten.copy`, it has a derivative."""
+    return value.to(over.dtype).expand(over.shape)
+
+
+@contextmanager
+def _refusing(name: str) -> Iterator[None]:
+    """What fails in a trace makes the step run on the reference loop, which says it better if it is wrong."""
+    log = logging.getLogger("torch._subclasses.fake_tensor")  # prints a stack of its own for what is caught here
+    before, log.disabled = log.disabled, True
     try:
-        with warnings.catch_warnings(), torch.enable_grad():
-            warnings.simplefilter("ignore")
-            flat = inputs()
-            _refuse_custom_gradients(name, run(*flat))
-            graph = make_fx(run, tracing_mode="fake", record_stack_traces=True)(*flat)
-            if any(in_place(node) for node in graph.graph.nodes):
-                graph = make_fx(
-                    torch.func.functionalize(run, remove="mutations"), tracing_mode="fake", record_stack_traces=True
-                )(*flat)
+        yield
     except DataDependentOutputException as error:
         raise CannotLower(
             f"{name} decides by the value of a tensor{_line_of(error)}; compute both ways and choose by torch.where"
@@ -185,8 +205,8 @@ def trace_forward(step: Step, batch: int) -> fx.GraphModule:
         raise
     except Exception as error:
         raise CannotLower(f"{name} cannot be traced: {type(error).__name__}: {error}") from error
-    graph.graph.eliminate_dead_code()
-    return graph
+    finally:
+        log.disabled = before
 
 
 def _cut(flat: Sequence[Any], sizes: list[int]) -> list[list[Any]]:
@@ -231,7 +251,7 @@ def line(node: fx.Node) -> str:
     for text in reversed((node.meta.get("stack_trace") or node.stack_trace or "").splitlines()):
         parts = text.strip().split('"')
         if (
-            len(parts) == 3
+            parts[0] == "File "
             and "site-packages" not in parts[1]
             and os.sep + os.path.join("unspool", "graph") not in parts[1]
         ):
@@ -306,7 +326,7 @@ def split_once(graph: fx.GraphModule, captured: int, batch: int) -> tuple[fx.Gra
             continue
         if any(argument in of_rows for argument in node.all_input_nodes) or _has_batch(node, batch):
             of_rows.add(node)
-    computed = {n for n in nodes if n.op in ("call_function", "get_attr") and n not in of_rows and not _is_view(n)}
+    computed = {n for n in nodes if n.op in ("call_function", "get_attr") and n not in of_rows and not is_view(n)}
     frontier: list[fx.Node] = []
     for node in nodes:
         if node in of_rows or node.op == "output":
@@ -325,7 +345,7 @@ def _has_batch(node: fx.Node, batch: int) -> bool:
     return any(is_multiple(size, batch) for shape in shapes for size in shape)
 
 
-def _is_view(node: fx.Node) -> bool:
+def is_view(node: fx.Node) -> bool:
     """Whether a node only looks at its input; one of several results of a computation is a value of its own."""
     if node.target is operator.getitem:
         return node.all_input_nodes[0].target in VIEWS
@@ -334,7 +354,7 @@ def _is_view(node: fx.Node) -> bool:
 
 def _root(node: fx.Node) -> fx.Node:
     """What a chain of views looks at."""
-    while node.op == "call_function" and _is_view(node):
+    while node.op == "call_function" and is_view(node):
         node = node.all_input_nodes[0]
     return node
 
@@ -452,8 +472,13 @@ def _join(
     values = [node.meta["val"] for node in nodes if node.op == "placeholder"]
     states, contexts = len(step.signature.states), len(step.signature.contexts)
     wanted = tuple(index for index, flag in enumerate(flags) if flag)
+    name = step_name(step.cell)
     fake = next(value.fake_mode for value in values)
-    with fake, torch.enable_grad():
+    for node in nodes:
+        if node.target is _aten.view.default:  # what it looks at may be laid out otherwise here
+            node.target = _aten.reshape.default
+    rest.recompile()
+    with _refusing(name), fake, torch.enable_grad():
         outputs = rest(*(value.detach().requires_grad_(flag) for value, flag in zip(values, flags, strict=True)))
         cotangents = tuple(index for index, value in enumerate(outputs) if value.requires_grad)
         given = [torch.empty(outputs[index].shape, dtype=outputs[index].dtype) for index in cotangents]
@@ -470,7 +495,7 @@ def _join(
         return [*(value.detach() for value in made), *found]
 
     plain = [value.detach() for value in values]
-    with warnings.catch_warnings(), preserve_node_meta():
+    with _refusing(name), warnings.catch_warnings(), preserve_node_meta():
         warnings.simplefilter("ignore")
         graph = make_fx(joint, decomposition_table=_decompositions(), tracing_mode="fake")(*plain, *given)
     graph.graph.eliminate_dead_code()
