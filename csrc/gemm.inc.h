@@ -2,7 +2,8 @@
 //
 // A panel is two native vectors wide. A tile is R rows by P panels, held in registers while k runs over a block.
 
-constexpr i64 kBlock = 256;
+constexpr i64 kBlock = 256;     // numbers of k that one chain of additions takes
+constexpr i64 kSumBlock = 128;  // rows that one chain takes in a sum over rows, which PyTorch sums step by step
 
 template <class T>
 constexpr int kPanel = 2 * kLanes<T>;
@@ -244,7 +245,7 @@ struct LeftTable {
 
 template <class T>
 static i64 tn_work(i64 N) {
-  return packed_size<T>(kBlock, N) + kBlock * kRows * kGroup + kRows * kPanel<T>;
+  return packed_size<T>(kSumBlock, N) + kSumBlock * kRows * kGroup + kRows * kPanel<T>;
 }
 
 // A tile of C += D' X over `rows` rows, both packed; the part of a panel that C lacks is computed aside.
@@ -264,11 +265,11 @@ static void gemm_tn(i64, i64 N, i64 R, const T* D, i64 ldd, const T* X, i64 ldx,
   static const Table<T, true, 1> table;
   static const LeftTable<T> lefts;
   constexpr i64 W = kPanel<T>;
-  T *right = work, *left = work + packed_size<T>(kBlock, N), *aside = left + kBlock * kRows * kGroup;
+  T *right = work, *left = work + packed_size<T>(kSumBlock, N), *aside = left + kSumBlock * kRows * kGroup;
   const i64 all = (m1 - m0 + kRows - 1) / kRows;  // tiles of equal height, give or take one row
   const i64 height = all ? (m1 - m0) / all : 0, higher = all ? (m1 - m0) % all : 0;
-  for (i64 r0 = 0; r0 < R; r0 += kBlock) {
-    const i64 rows = R - r0 < kBlock ? R - r0 : kBlock;
+  for (i64 r0 = 0; r0 < R; r0 += kSumBlock) {
+    const i64 rows = R - r0 < kSumBlock ? R - r0 : kSumBlock;
     pack<T>(X + r0 * ldx, ldx, 1, rows, N, right);
     i64 m = m0;
     for (i64 t = 0; t < all;) {

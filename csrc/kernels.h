@@ -64,7 +64,7 @@ struct Kernels {
   void (*gemm)(i64 M, i64 N, i64 K, const T* A, i64 lda, const T* packed, Init init, const T* bias, T* C, i64 ldc,
                i64 n0, i64 n1);
 
-  // C[m, n] += Σ_r D[r, m] X[r, n] over R rows, for m0 ≤ m < m1 and all n < N: rows in blocks of 256 from 0, each
+  // C[m, n] += Σ_r D[r, m] X[r, n] over R rows, for m0 ≤ m < m1 and all n < N: rows in blocks of 128 from 0, each
   // block one chain of fused multiply-adds from 0, blocks added to C in order. `work` holds at least tn_work(N) numbers.
   // The bits do not depend on m0, m1.
   i64 (*tn_work)(i64 N);

@@ -13,6 +13,7 @@ from torch.autograd import forward_ad
 
 from unspool.cells.base import step_name
 from unspool.cells.state import Tree, tensors
+from unspool.engine.check import check
 from unspool.errors import ConfigError
 from unspool.graph.compile import Compiled, compiled
 from unspool.graph.refuse import BreaksContract, CannotLower
@@ -50,6 +51,7 @@ def choose(cell: Any, engine: str, x: Tensor, state: Tree, context: Tree) -> Cho
     if why is None:
         try:
             found = compiled(cell, x, state, context)
+            check(cell, found, x, state, context)
             return Choice("cpu", "asked for" if engine == "cpu" else "its step became a program", found)
         except CannotLower as error:
             why = str(error)

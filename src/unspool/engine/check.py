@@ -1,0 +1,95 @@
+"""A structure's first call is computed twice: a few steps of it by program and by the reference must agree."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from unspool.cells.state import Tree, map_tensors, tensors
+from unspool.engine import compiled, reference
+from unspool.graph.compile import Compiled
+from unspool.graph.refuse import CannotLower
+
+ROWS, STEPS = 2, 3
+AGREE = {torch.float32: 2e-3, torch.float64: 1e-6}
+"""Largest difference, as a part of the largest number. Wide: what this looks for is a wrong program, not rounding."""
+
+_checked: dict[str, CannotLower | None] = {}
+
+
+def check(cell: Any, program: tuple[Compiled, list[Tensor]], x: Tensor, state: Tree, context: Tree) -> None:
+    """Compare outputs, final states and every gradient on the first rows and steps of a call, once per program.
+
+    Raises:
+        CannotLower: they do not agree, so that the reference runs the cell instead; the message says in what.
+    """
+    text = program[0].program
+    if text not in _checked:
+        if x.shape[0] == 0 or x.shape[1] == 0:
+            return
+        with torch.autograd.graph.saved_tensors_hooks(_same, _same):
+            try:
+                _checked[text] = _compared(cell, program, x, state, context)
+            except _NotNumbers:
+                return
+    found = _checked[text]
+    if found is not None:
+        raise found
+
+
+class _NotNumbers(Exception):
+    """The step gives infinities or NaN here, of which nothing can be learnt; a later call will tell."""
+
+
+def _same(value: Tensor) -> Tensor:
+    return value
+
+
+def _compared(
+    cell: Any, program: tuple[Compiled, list[Tensor]], x: Tensor, state: Tree, context: Tree
+) -> CannotLower | None:
+    def few(value: Tensor, wanted: bool) -> Tensor:
+        return value[:ROWS].detach().clone().requires_grad_(wanted and torch.is_grad_enabled())
+
+    x = few(x[:, :STEPS], x.requires_grad)
+    state = map_tensors(lambda value: few(value, value.is_floating_point()), state)
+    context = map_tensors(lambda value: few(value, value.requires_grad), context)
+    options: dict[str, Any] = {"reverse": False, "truncate": None, "checkpoint": None}
+    leaves = [v for v in (x, *tensors(state), *tensors(context), *program[1]) if v.requires_grad]
+    got = _with_gradients(compiled.run(program, cell, x, state, context, None, **options), leaves)
+    expected = _with_gradients(reference.run(cell, x, state, context, None, **options), leaves)
+    if not all(bool(v.isfinite().all()) for _, v in expected if v is not None):
+        raise _NotNumbers
+    scale = max((float(v.detach().abs().amax()) for _, v in expected if v is not None and v.numel()), default=0.0)
+    for (name, one), (_, other) in zip(got, expected, strict=True):
+        if not _agree(one, other, scale):
+            return CannotLower(
+                f"its program gives another {name} than its step does (a fault of unspool: please report the cell)"
+            )
+    return None
+
+
+def _with_gradients(made: tuple[Tensor, Tree], leaves: list[Tensor]) -> list[tuple[str, Tensor | None]]:
+    values = [made[0], *tensors(made[1])]
+    named: list[tuple[str, Tensor | None]] = [("output", values[0]), *(("final state", value) for value in values[1:])]
+    ends = [value for value in values if value.requires_grad]
+    if not ends or not leaves:
+        return named
+    # Weights that differ from number to number, so that no two gradients cancel.
+    cotangents = [torch.linspace(0.5, 1.5, value.numel(), dtype=value.dtype).view_as(value) for value in ends]
+    found = torch.autograd.grad(ends, leaves, cotangents, allow_unused=True)
+    return [*named, *(("gradient", value) for value in found)]
+
+
+def _agree(one: Tensor | None, other: Tensor | None, scale: float) -> bool:
+    """Whether two results differ by rounding: of their own numbers, or of larger ones (`scale`) that cancel in them."""
+    if one is not None and one.numel() == 0:
+        return True
+    if one is None or other is None:
+        left = one if other is None else other
+        return left is None or not bool(left.any())  # nothing depends on it, or by zero
+    one, other = one.detach(), other.detach()
+    difference, largest = float((one - other).abs().amax()), float(other.abs().amax())
+    return difference <= AGREE[one.dtype] * (largest + scale / 10)
