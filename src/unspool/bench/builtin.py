@@ -12,7 +12,7 @@ from unspool.bench.case import Bench, Case, Section, compare, seeded
 from unspool.bench.step import GATES, grid, layer_step, operations
 from unspool.layers.dropins import GRU, LSTM, RNN
 
-PAIRS: dict[str, tuple[type[nn.RNNBase], type[nn.RNNBase]]] = {
+PAIRS: dict[str, tuple[Callable[..., nn.RNNBase], Callable[..., nn.RNNBase]]] = {
     "lstm": (LSTM, nn.LSTM),
     "gru": (GRU, nn.GRU),
     "rnn": (RNN, nn.RNN),
@@ -39,7 +39,7 @@ def case(kind: str, time: int, batch: int, hidden: int) -> Case:
     x = torch.randn(batch, time, hidden)
     state = [torch.randn(1, batch, hidden) for _ in range(2 if kind == "lstm" else 1)]
     cotangents = {"y": torch.randn_like(x), **{f"final {i}": torch.randn_like(v) for i, v in enumerate(state)}}
-    name = f"torch.nn.{theirs.__name__}"
+    name = f"torch.nn.{kind.upper()}"
     return Case(
         f"T={time} B={batch} H={hidden}",
         {"T": time, "B": batch, "I": hidden, "H": hidden},

@@ -14,7 +14,7 @@ GRID = ((100, 32, 64), (100, 32, 128), (50, 64, 256), (50, 64, 512), (200, 16, 2
 
 
 def grid(quick: bool) -> list[tuple[int, int, int]]:
-    return [(10, 8, 32), (5, 1, 64)] if quick else list(GRID)
+    return [(100, 32, 64), (5, 1, 64)] if quick else list(GRID)
 
 
 def operations(positions: int, gates: int, inputs: int, hidden: int) -> float:
