@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import torch
-from jax.nn import log_sigmoid, sigmoid, softmax
 from torch import Tensor
 
 from unspool.bench.own_cells import HEADS
 from unspool.cells.state import Tree, tensors
+
+# By name, so that a check of types does not need jax.
+jax: Any = importlib.import_module("jax")
+jnp: Any = importlib.import_module("jax.numpy")
+log_sigmoid, sigmoid, softmax = jax.nn.log_sigmoid, jax.nn.sigmoid, jax.nn.softmax
 
 Weights = Mapping[str, Any]
 """By the names that they have in the torch module; linear ones are `[out, in]`."""
