@@ -14,6 +14,7 @@ import torch
 from rich.console import Console
 from typer.testing import CliRunner
 
+import unspool
 from unspool import cli
 from unspool.bench import engine, fresh, machine, memory, sequence, tables
 from unspool.bench.case import Bench, Row, Section
@@ -116,7 +117,7 @@ def test_memory_that_a_step_needs_is_seen() -> None:
 def test_a_sequence_that_differs_in_chunks_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     fine = sequence._row("few", 300, 1, 8, Bench(quick=True))
     assert fine.right, fine.problems
-    true = sequence.unfold
+    true = unspool.unfold
 
     def wrong(cell: Any, x: Any, state: Any = None, **options: Any) -> Any:
         y, final = true(cell, x, state, **options)
