@@ -9,6 +9,7 @@
 #include <memory>
 #include <tuple>
 
+#include "peak.h"
 #include "run.h"
 
 namespace nb = nanobind;
@@ -58,4 +59,6 @@ NB_MODULE(_engine, m) {
       .def("__init__", &make_stream, "program"_a, "args"_a, "x"_a, "y"_a, "B"_a, "threads"_a)
       .def("push", &push, "x"_a, "xb"_a, "xt"_a, "y"_a, "yb"_a, "yt"_a, "T"_a, "One call from two threads at once is not safe.");
   m.def("isa", [] { return std::string(unspool::kernels<float>().isa); }, "The instruction set of the kernels in use.");
+  m.def("fma_peak", &unspool::fma_peak, "seconds"_a, nb::call_guard<nb::gil_scoped_release>(),
+        "The most float32 operations a second that the calling thread reached in so many seconds of multiply-adds.");
 }

@@ -23,6 +23,8 @@ namespace {
 
 #include "reduce.inc.h"
 
+#include "peak.inc.h"
+
 template <class T>
 Kernels<T> table(const char* isa) {
   Kernels<T> k = {};
@@ -42,6 +44,7 @@ Kernels<T> table(const char* isa) {
   k.gemm_tn = gemm_tn<T>;
   k.column_sums = column_sums<T>;
   k.matmul = matmul<T>;
+  k.multiply_add = multiply_add<T>;
   return k;
 }
 

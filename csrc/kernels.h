@@ -78,6 +78,10 @@ struct Kernels {
   // beginning, unless bn != 1 and ak == bk == 1: then each element is a `dot`, added to the beginning.
   void (*matmul)(i64 M, i64 N, i64 K, const T* A, i64 am, i64 ak, const T* B, i64 bk, i64 bn, Init init, T* C, i64 cm,
                  i64 cn);
+
+  // Fused multiply-adds in registers alone, as many at once as the processor can have under way; returns their number.
+  // `end` gets what they come to, so that no compiler leaves them out.
+  i64 (*multiply_add)(i64 rounds, T* end);
 };
 
 // The best table that this processor runs, or the one that the environment variable UNSPOOL_ISA names.

@@ -27,6 +27,8 @@ from unspool.train.placement import is_main
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 train_app = typer.Typer(no_args_is_help=True, help="Train a model of a task into a run folder.")
 app.add_typer(train_app, name="train")
+bench_app = typer.Typer(no_args_is_help=True, help="Measure, answers first.")
+app.add_typer(bench_app, name="bench")
 
 CellOption = Annotated[str, typer.Option("--cell", help="A shipped cell by name, or file.py:Class of your own.")]
 CellsOption = Annotated[
@@ -290,6 +292,44 @@ def encode(
             print(json.dumps(vector))
 
 
+@bench_app.command("engine")
+def bench_engine(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of tables.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Small sizes, to see that all works; times say nothing.")
+    ] = False,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME…",
+            help="Sections: lstm, gru, rnn, custom, ragged, long, stream, memory, sequence. All if none.",
+        ),
+    ] = None,
+    compile: Annotated[
+        bool, typer.Option("--compile", help="Also time torch.compile of the loop; compiling takes minutes.")
+    ] = False,
+    plot: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder for bar charts of the ratios, SVG.")] = None,
+) -> None:
+    """Measure the CPU engine beside its peers. Each answer is checked first; exit status 1 if one is wrong."""
+    from unspool.bench.engine import measure
+    from unspool.bench.tables import show
+
+    if plot is not None and plot.exists() and not plot.is_dir():
+        raise ConfigError(f"--plot {plot} is a file; name a folder")
+    report = measure(only or [], quick=quick, compile=compile, say=say)
+    if as_json:
+        print(json.dumps(report.document(), ensure_ascii=False))
+    else:
+        show(report, Console(width=None if sys.stdout.isatty() else 200))
+    if plot is not None:
+        from unspool.bench.plot import draw
+
+        draw(report.sections, plot)
+    if not report.right:
+        say("error: an answer is wrong")
+        raise typer.Exit(1)
+
+
 def _translator(runs: list[Path], cells: list[str] | None) -> Translator:
     from unspool.tasks.load import load
 
@@ -322,9 +362,12 @@ def say(message: str) -> None:
 
 
 def spread(arguments: list[str]) -> list[str]:
-    """Let `--train a.de a.en` name two files: a second value becomes a repeated option."""
+    """Let `--train a.de a.en` name two files: a second value becomes a repeated option; and `--only` any number."""
     spread_out: list[str] = []
     for i, argument in enumerate(arguments):
+        if spread_out[-2:-1] == ["--only"] and not argument.startswith("-"):
+            spread_out += ["--only", argument]
+            continue
         pair = i >= 2 and arguments[i - 2] in ("--train", "--valid", "--test") and not argument.startswith("-")
         single = arguments[i - 1].removesuffix(".gz").endswith((".tsv", ".jsonl")) if pair else False
         spread_out += [arguments[i - 2], argument] if pair and not single else [argument]

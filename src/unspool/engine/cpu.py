@@ -236,3 +236,13 @@ def _again(
         told.forward, given | aside | _carried(begin, finals, "state", "final") | _slots("saved", saved), start, stop
     )
     return saved
+
+
+def isa() -> str:
+    """The instruction set of the kernels in use: `base`, `avx2` or `avx512`."""
+    return _engine.isa()
+
+
+def fma_peak(seconds: float) -> float:
+    """The most float32 operations a second that the calling thread reached in `seconds` of multiply-adds alone."""
+    return _engine.fma_peak(seconds)
