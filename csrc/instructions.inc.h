@@ -85,6 +85,7 @@ class Runner {
     T *temp, *blocks, *gather[3], *work;
     std::vector<T*> pointers;
     std::vector<i64> taus, ranks;
+    i64 first = 0;  // position where the chunk in hand begins
   };
 
   T* numbers(size_t index, i64 count) { return static_cast<T*>(space_.take(index, size_t(count + 16) * sizeof(T))); }
@@ -175,7 +176,7 @@ class Runner {
   // Phases
 
   void chunk(Thread& own, int thread, int threads, i64 from, i64 to) {
-    first_ = rows_.start[size_t(from)];
+    own.first = rows_.start[size_t(from)];
     const i64 end = rows_.start[size_t(to)];
     over_positions(own, p_.before, thread, threads, from, end);
     if (!p_.loop.empty()) {
@@ -195,8 +196,8 @@ class Runner {
 
   void over_positions(Thread& own, const std::vector<Instruction>& list, int thread, int threads, i64 from, i64 end) {
     if (list.empty()) return;
-    const i64 all = end - first_, last = first_ + all * (thread + 1) / threads;
-    i64 at = first_ + all * thread / threads;
+    const i64 all = end - own.first, last = own.first + all * (thread + 1) / threads;
+    i64 at = own.first + all * thread / threads;
     for (i64 blocks = (last - at + kBlockPositions - 1) / kBlockPositions; blocks > 0; blocks--) {
       const i64 rows = (last - at) / blocks;  // blocks of equal height, give or take one row
       block(own, list, at_position(from, at, rows));
@@ -289,7 +290,7 @@ class Runner {
       case Kind::param: return {slot(t.slot) + offset, 0, nullptr};
       case Kind::temp: return {own.temp + t.index * cap_ + b.local * t.width + offset, t.width, nullptr};
       case Kind::chunk:
-        return {chunk_ + t.index * chunk_rows_ + (b.position - first_) * t.width + offset, t.width, nullptr};
+        return {chunk_ + t.index * chunk_rows_ + (b.position - own.first) * t.width + offset, t.width, nullptr};
       case Kind::saved: return {slot(t.slot) + b.position * t.width + offset, t.width, nullptr};
       case Kind::state: return {carried(size_t(t.index), b.tau + !p_.forward, b.rank) + offset, t.width, nullptr};
       case Kind::next: return {carried(size_t(t.index), b.tau + p_.forward, b.rank) + offset, t.width, nullptr};
@@ -553,7 +554,7 @@ class Runner {
   void weight_sum(Thread& own, const Sum& s, i64 from, i64 end, i64 m0, i64 m1) {
     T* to = slot(s.slot) + s.offset;
     const i64 step = run_of(s);
-    for (i64 at = first_; at < end; at += step) {
+    for (i64 at = own.first; at < end; at += step) {
       const Block b = at_position(from, at, std::min(step, end - at));
       const Side d = side(own, s.d, b, s.subrows, s.M, 0), x = side(own, s.x, b, s.subrows, s.N, 1);
       k_.gemm_tn(s.M, s.N, b.rows * s.subrows, d.data, d.ld, x.data, x.ld, to, s.ld, m0, m1, own.work);
@@ -562,7 +563,7 @@ class Runner {
 
   void column_sums(Thread& own, const Sum& s, i64 from, i64 end) {
     const i64 step = run_of(s);
-    for (i64 at = first_; at < end; at += step) {
+    for (i64 at = own.first; at < end; at += step) {
       const Block b = at_position(from, at, std::min(step, end - at));
       const Side d = side(own, s.d, b, s.subrows, s.N, 0);
       k_.column_sums(s.N, b.rows * s.subrows, d.data, d.ld, slot(s.slot) + s.offset);
@@ -594,7 +595,6 @@ class Runner {
   int threads_ = 1;
   std::vector<i64> bounds_, ranges_, places_, carry_places_;
   i64 chunk_rows_ = 0, cap_ = 0, tn_work_ = 0;
-  i64 first_ = 0;
   T *packs_ = nullptr, *chunk_ = nullptr, *rowbuf_ = nullptr, *carried_ = nullptr;
   std::vector<Thread> own_;
 };
