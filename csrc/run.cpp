@@ -48,6 +48,13 @@ constexpr size_t kHugePage = size_t(2) << 20;
 void* Workspace::take(size_t index, size_t bytes) {
   if (index >= blocks_.size()) blocks_.resize(index + 1);
   Block& block = blocks_[index];
+#if defined(UNSPOOL_FRESH_SCRATCH)
+  // For the sanitizers: no larger than asked for and full of NaN, so that what lies beyond and what nobody wrote shows.
+  void* fresh = nullptr;
+  if (posix_memalign(&fresh, 64, bytes)) throw std::bad_alloc();
+  block.data.reset(std::memset(fresh, 0xff, bytes));
+  return fresh;
+#endif
   if (block.bytes < bytes) {
     block.data.reset();
     const size_t page = bytes < kHugePage / 2 ? 64 : kHugePage;
