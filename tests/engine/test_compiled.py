@@ -235,6 +235,35 @@ def test_first_and_second_derivatives(name: str, lengths: list[int] | None, reve
         assert torch.autograd.gradgradcheck(run, inputs)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"reverse": True},
+        {"lengths": [3, 5, 0]},
+        {"truncate": 2},
+        {"reverse": True, "lengths": [2, 0, 5], "truncate": 2},
+    ],
+    ids=str,
+)
+def test_a_derivative_that_can_be_differentiated_again_is_the_same(options: dict[str, Any]) -> None:
+    """It comes from the reference, in the same call; so do those of the second order."""
+    torch.manual_seed(6)
+    cell, x, state = example("lstm", 3, 5, 4)
+    leaves = [x, *tensors(state), *cell.parameters()]
+
+    def run(engine: str) -> list[list[Tensor]]:
+        y, last = unspool.unfold(cell, x, state, engine=engine, **options)
+        value = y.sin().sum() + sum(v.square().sum() for v in tensors(last))
+        once, first = (
+            torch.autograd.grad(value, leaves, retain_graph=True, create_graph=kind) for kind in (False, True)
+        )
+        torch.testing.assert_close(once, first)
+        return [list(first), list(torch.autograd.grad(sum(g.square().sum() for g in first), leaves))]
+
+    torch.testing.assert_close(run("cpu"), run("reference"))
+
+
 def test_accuracy_is_that_of_pytorch() -> None:
     """Against float64, on the same weights: at most 1.5 times the error of torch.nn."""
     torch.manual_seed(7)
