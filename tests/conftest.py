@@ -12,8 +12,8 @@ import pytest
 import torch
 from torch import Tensor
 
-# A module for every Python process of another make target, which no test process may import by the way.
-collect_ignore = ["sanitize"]
+# Scripts and plugins of other make targets, which no test process may import by the way.
+collect_ignore = ["mutants", "sanitize"]
 
 # A busy machine is no failure, so an example has no deadline of its own.
 hypothesis.settings.register_profile("unspool", deadline=None)
