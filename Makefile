@@ -16,7 +16,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-slow check lint format dist
+.PHONY: help venv demo test test-slow sanitize mutants check lint format dist
 
 help:  ## what there is to make
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -46,6 +46,12 @@ lint: $(READY)  ## ruff, pyright and the import contract
 	$(BIN)/ruff format --check
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
+
+sanitize: $(READY)  ## the engine's tests under AddressSanitizer, UndefinedBehaviorSanitizer and ThreadSanitizer
+	$(BIN)/python tests/sanitize/run.py
+
+mutants: $(READY)  ## small mistakes in the engine, each of which a test must notice
+	OMP_NUM_THREADS=1 $(BIN)/python tests/mutants/run.py
 
 check: lint  ## lint, then the tests: what continuous integration runs
 	$(PYTEST)

@@ -48,6 +48,13 @@ constexpr size_t kHugePage = size_t(2) << 20;
 void* Workspace::take(size_t index, size_t bytes) {
   if (index >= blocks_.size()) blocks_.resize(index + 1);
   Block& block = blocks_[index];
+#if defined(UNSPOOL_FRESH_SCRATCH)
+  // For the sanitizers: no larger than asked for and full of NaN, so that what lies beyond and what nobody wrote shows.
+  void* fresh = nullptr;
+  if (posix_memalign(&fresh, 64, bytes)) throw std::bad_alloc();
+  block.data.reset(std::memset(fresh, 0xff, bytes));
+  return fresh;
+#endif
   if (block.bytes < bytes) {
     block.data.reset();
     const size_t page = bytes < kHugePage / 2 ? 64 : kHugePage;
@@ -134,7 +141,7 @@ void run(const Program& p, const std::vector<Argument>& args, const Call& call) 
 namespace {
 
 template <class T>
-void fill_packs(const Program& p, const std::vector<Argument>& args, Workspace& to) {
+const void* filled_packs(const Program& p, const std::vector<Argument>& args, Workspace& to) {
   const Call none{0, 0, 0, 0, nullptr, false, 0, 1};
   const Places<T> at(p, args, none);
   const Kernels<T>& k = kernels<T>();
@@ -142,6 +149,7 @@ void fill_packs(const Program& p, const std::vector<Argument>& args, Workspace& 
   pack_places(p, k, places);
   T* packs = static_cast<T*>(to.take(0, size_t(places.back() + 16) * sizeof(T)));
   for (size_t i = 0; i < p.packs.size(); i++) pack_one(p, k, at, i, packs + places[i]);
+  return packs;
 }
 
 }  // namespace
@@ -151,8 +159,7 @@ Stream::Stream(std::shared_ptr<const Program> program, std::vector<Argument> arg
   check(*program_, args_, Call{B, 0, 0, 0, nullptr, false, 0, threads});
   for (i64 slot : {x, y})
     if (slot < -1 || slot >= program_->args) throw std::invalid_argument("there is no such argument slot");
-  if (program_->single) fill_packs<float>(*program_, args_, packs_);
-  else fill_packs<double>(*program_, args_, packs_);
+  packed_ = program_->single ? filled_packs<float>(*program_, args_, packs_) : filled_packs<double>(*program_, args_, packs_);
 }
 
 void Stream::push(const Argument& x, const Argument& y, i64 T) {
@@ -160,8 +167,8 @@ void Stream::push(const Argument& x, const Argument& y, i64 T) {
   if (y_ >= 0) args_[size_t(y_)] = y;
   const Call call{B_, T, 0, T, nullptr, false, 0, threads_};
   check(*program_, args_, call);
-  if (program_->single) run_as<float>(*program_, args_, call, packs_.take(0, 0), space_);
-  else run_as<double>(*program_, args_, call, packs_.take(0, 0), space_);
+  if (program_->single) run_as<float>(*program_, args_, call, packed_, space_);
+  else run_as<double>(*program_, args_, call, packed_, space_);
 }
 
 }  // namespace unspool

@@ -65,6 +65,7 @@ class Stream {
   i64 x_, y_, B_;
   int threads_;
   Workspace packs_, space_;
+  const void* packed_;
 };
 
 }  // namespace unspool

@@ -12,6 +12,9 @@ import pytest
 import torch
 from torch import Tensor
 
+# Scripts and plugins of other make targets, which no test process may import by the way.
+collect_ignore = ["mutants", "sanitize"]
+
 # A busy machine is no failure, so an example has no deadline of its own.
 hypothesis.settings.register_profile("unspool", deadline=None)
 hypothesis.settings.load_profile("unspool")
