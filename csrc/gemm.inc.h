@@ -3,7 +3,8 @@
 // A panel is two native vectors wide. A tile is R rows by P panels, held in registers while k runs over a block.
 
 constexpr i64 kBlock = 256;     // numbers of k that one chain of additions takes
-constexpr i64 kSumBlock = 128;  // rows that one chain takes in a sum over rows, which PyTorch sums step by step
+constexpr i64 kMostSummed = 512;  // rows that one call of gemm_tn takes
+constexpr i64 kSumBlock = 128;   // rows that one chain takes in a sum over rows, which PyTorch sums step by step
 
 template <class T>
 constexpr int kPanel = 2 * kLanes<T>;
@@ -245,7 +246,7 @@ struct LeftTable {
 
 template <class T>
 static i64 tn_work(i64 N) {
-  return packed_size<T>(kSumBlock, N) + kSumBlock * kRows * kGroup + kRows * kPanel<T>;
+  return packed_size<T>(kMostSummed, N) + kSumBlock * kRows * kGroup + kRows * kPanel<T>;
 }
 
 // A tile of C += D' X over `rows` rows, both packed; the part of a panel that C lacks is computed aside.
@@ -265,24 +266,27 @@ static void gemm_tn(i64, i64 N, i64 R, const T* D, i64 ldd, const T* X, i64 ldx,
   static const Table<T, true, 1> table;
   static const LeftTable<T> lefts;
   constexpr i64 W = kPanel<T>;
-  T *right = work, *left = work + packed_size<T>(kSumBlock, N), *aside = left + kSumBlock * kRows * kGroup;
+  const i64 size = packed_size<T>(kSumBlock, N);
+  T *right = work, *left = work + packed_size<T>(kMostSummed, N), *aside = left + kSumBlock * kRows * kGroup;
+  auto rows_at = [R](i64 r) { return R - r < kSumBlock ? R - r : kSumBlock; };
+  for (i64 r = 0; r < R; r += kSumBlock) pack<T>(X + r * ldx, ldx, 1, rows_at(r), N, right + r / kSumBlock * size);
   const i64 all = (m1 - m0 + kRows - 1) / kRows;  // tiles of equal height, give or take one row
   const i64 height = all ? (m1 - m0) / all : 0, higher = all ? (m1 - m0) % all : 0;
-  for (i64 r0 = 0; r0 < R; r0 += kSumBlock) {
-    const i64 rows = R - r0 < kSumBlock ? R - r0 : kSumBlock;
-    pack<T>(X + r0 * ldx, ldx, 1, rows, N, right);
-    i64 m = m0;
-    for (i64 t = 0; t < all;) {
-      const i64 h = t < higher ? height + 1 : height, end = t < higher ? higher : all;
-      const i64 tiles = end - t < kGroup ? end - t : kGroup;
-      lefts.at[h](D + r0 * ldd + m, ldd, rows, tiles, left);
+  i64 m = m0;
+  for (i64 t = 0; t < all;) {
+    const i64 h = t < higher ? height + 1 : height, end = t < higher ? higher : all;
+    const i64 tiles = end - t < kGroup ? end - t : kGroup;
+    for (i64 r = 0; r < R; r += kSumBlock) {  // all blocks, while this part of C is near
+      const i64 rows = rows_at(r);
+      const T* panels = right + r / kSumBlock * size;
+      lefts.at[h](D + r * ldd + m, ldd, rows, tiles, left);
       for (i64 n = 0; n < N; n += W)
         for (i64 i = 0; i < tiles; i++)
-          add_tile<T>(table.at[h], h, N - n < W ? N - n : W, left + i * rows * h, right + n * rows, rows,
+          add_tile<T>(table.at[h], h, N - n < W ? N - n : W, left + i * rows * h, panels + n * rows, rows,
                       C + (m + i * h) * ldc + n, ldc, aside);
-      t += tiles;
-      m += tiles * h;
     }
+    t += tiles;
+    m += tiles * h;
   }
 }
 

@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <stddef.h>
+#include <stdint.h>
 #if defined(__AVX2__)
 #include <immintrin.h>
 #endif
@@ -31,6 +32,8 @@ Kernels<T> table(const char* isa) {
   k.isa = isa;
   k.panel = kPanel<T>;
   fill_elementwise<T>(k);
+  k.keep = keep<T>;
+  k.settle = settle;
   k.gather = gather<T>;
   k.scatter = scatter<T>;
   k.sum = sum<T>;

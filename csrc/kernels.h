@@ -40,6 +40,10 @@ struct Kernels {
   void (*elementwise[static_cast<int>(Op::count_)])(i64 rows, i64 n, T* d, i64 ldd, const T* a, i64 lda, const T* b,
                                                     i64 ldb, const T* c, i64 ldc);
 
+  // d[r, j] = a[r, j], past the caches where the processor can: for what is not read again soon.
+  void (*keep)(i64 rows, i64 n, T* d, i64 ldd, const T* a, i64 lda);
+  // Waits until what `keep` wrote is seen by all.
+  void (*settle)();
   // d[r, j] = a[r * lda + j * sa]; sa may be 0 (spread one number over a row) or any stride.
   void (*gather)(i64 rows, i64 n, T* d, i64 ldd, const T* a, i64 lda, i64 sa);
   // d[r * ldd + j * sd] = a[r * lda + j]
@@ -64,7 +68,7 @@ struct Kernels {
   void (*gemm)(i64 M, i64 N, i64 K, const T* A, i64 lda, const T* packed, Init init, const T* bias, T* C, i64 ldc,
                i64 n0, i64 n1);
 
-  // C[m, n] += Σ_r D[r, m] X[r, n] over R rows, for m0 ≤ m < m1 and all n < N: rows in blocks of 128 from 0, each
+  // C[m, n] += Σ_r D[r, m] X[r, n] over R ≤ 512 rows, for m0 ≤ m < m1 and all n < N: rows in blocks of 128 from 0, each
   // block one chain of fused multiply-adds from 0, blocks added to C in order. `work` holds at least tn_work(N) numbers.
   // The bits do not depend on m0, m1.
   i64 (*tn_work)(i64 N);

@@ -92,8 +92,8 @@ class Products {
     }
   }
 
-  // Positions are taken in runs of 256 sub-rows or whole multiples, so that blocks of the sum lie where they would.
-  i64 run_of(const Sum& s) const { return s.subrows >= 256 || 256 % s.subrows ? 256 : 256 / s.subrows; }
+  // Positions in runs of 512 sub-rows; a position of more is a run of its own.
+  static i64 run_of(const Sum& s) { return std::max<i64>(1, kSummed / s.subrows); }
 
   void weight_sum(Thread<T>& own, const Sum& s, i64 from, i64 end, i64 m0, i64 m1) const {
     T* to = at_.slot(s.slot) + s.offset;
@@ -101,7 +101,9 @@ class Products {
     for (i64 at = at_.first; at < end; at += step) {
       const Block b = at_.at_position(from, at, std::min(step, end - at));
       const Side d = side(own, s.d, b, s.subrows, s.M, 0), x = side(own, s.x, b, s.subrows, s.N, 1);
-      k_.gemm_tn(s.M, s.N, b.rows * s.subrows, d.data, d.ld, x.data, x.ld, to, s.ld, m0, m1, own.work);
+      for (i64 r = 0, rows = b.rows * s.subrows; r < rows; r += kSummed)
+        k_.gemm_tn(s.M, s.N, std::min(kSummed, rows - r), d.data + r * d.ld, d.ld, x.data + r * x.ld, x.ld, to, s.ld, m0, m1,
+                   own.work);
     }
   }
 

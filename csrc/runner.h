@@ -14,8 +14,11 @@ constexpr i64 kBlockNumbers = 512;   // numbers of a register block: one stays i
 constexpr i64 kBlockPositions = 96;  // positions done at once before and after the loop
 constexpr i64 kTileRows = 96;        // rows done at once in the loop
 constexpr i64 kChunkBytes = 2 << 20;
-constexpr i64 kChunkPositions = 256;
+constexpr i64 kChunkPositions = 512;
+constexpr i64 kSummed = 512;           // rows that a sum over rows takes at once
 constexpr i64 kJoined = 2048;          // numbers that each part of a product hands at once to the strip that reads it
+constexpr i64 kStepPositions = 24;     // a step of more rows than that is done in blocks of its own
+constexpr i64 kCacheBytes = 4 << 20;   // what is kept for the backward pass goes past the caches where it is more
 constexpr i64 kNearBytes = 3 << 19;    // matrices larger than this leave a core's own cache
 constexpr i64 kStepWork = 1 << 14;     // multiplications in a step, for each meeting of the threads, that make up for it
 

@@ -35,7 +35,7 @@ class Runner {
     at_.chunk = numbers(index++, p_.chunk_width * at_.chunk_rows);
     at_.rowbuf = numbers(index++, p_.rowbuf_width * call_.B);
     at_.states = numbers(index++, carried);
-    const i64 most = std::max<i64>(256, at_.cap = std::max(kBlockPositions, kTileRows));
+    const i64 most = std::max<i64>(kSummed, at_.cap = std::max(kBlockPositions, kTileRows));
     i64 tn_work = 0;
     for (const Sum& s : p_.sums) tn_work = std::max(tn_work, k_.tn_work(s.N));
     int places = 1;
@@ -56,6 +56,9 @@ class Runner {
       own_.push_back(own);
     }
     divide(threads);
+    i64 kept = 0;
+    for (const Tensor& t : p_.tensors) kept += t.kind == Kind::saved ? t.width : 0;
+    strips_.past_caches = kept * at_.ranks.start.back() * i64(sizeof(T)) > kCacheBytes;
   }
 
   void work(int thread, int threads) {
@@ -167,6 +170,7 @@ class Runner {
     if (!p_.loop.empty()) {
       if (by_columns_) loop_by_columns(own, thread, threads, from, to);
       else loop(own, thread, from, to);
+      k_.settle();
       barrier_->wait();
     }
     over_positions(own, p_.after, thread, threads, from, end);
@@ -184,11 +188,17 @@ class Runner {
     if (list.empty()) return;
     const i64 all = end - at_.first, last = at_.first + all * (thread + 1) / threads;
     i64 at = at_.first + all * thread / threads;
-    for (i64 blocks = (last - at + kBlockPositions - 1) / kBlockPositions; blocks > 0; blocks--) {
-      const i64 rows = (last - at) / blocks;  // blocks of equal height, give or take one row
+    while (at < last) {
+      const Block next = at_.at_position(from, at, 1);
+      const i64 whole = at_.ranks.active[size_t(next.tau - call_.tau0)];
+      // Up to the end of the step, whose rows lie at even distances, unless it is small.
+      const i64 left = whole > kStepPositions ? std::min(whole - next.rank, last - at) : last - at;
+      const i64 blocks = (left + kBlockPositions - 1) / kBlockPositions;
+      const i64 rows = left / blocks;  // blocks of equal height, give or take one row
       block(own, list, at_.at_position(from, at, rows));
       at += rows;
     }
+    k_.settle();
     barrier_->wait();
   }
 
