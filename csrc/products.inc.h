@@ -23,7 +23,7 @@ class Products {
     const T* from = a.base;
     i64 lda = n == 1 ? a.ld : g.a.s[1];
     if (!direct_a) {
-      for (i64 r = 0; r < b.rows; r++) k_.gather(n, k.K, own.gather[0] + r * n * k.K, k.K, a.at(r), g.a.s[1], 1);
+      gathered(b.rows, n, k.K, own.gather[0], a, g.a.s[1]);
       from = own.gather[0];
       lda = k.K;
     }
@@ -126,9 +126,18 @@ class Products {
     const View<T> v = at_.view(own, o.tensor, o.offset, b, own.room(which));
     if (subrows == 1 && v.regular()) return {v.base, v.ld};
     if (v.regular() && v.ld == subrows * o.s[1]) return {v.base, o.s[1]};
-    for (i64 r = 0; r < b.rows; r++)
-      k_.gather(subrows, width, own.gather[which] + r * subrows * width, width, v.at(r), o.s[1], 1);
+    gathered(b.rows, subrows, width, own.gather[which], v, o.s[1]);
     return {own.gather[which], width};
+  }
+
+  // Rows put together; they lie far apart, and the next ones are on their way while one is copied.
+  void gathered(i64 rows, i64 subrows, i64 width, T* to, const View<T>& v, i64 ld) const {
+    constexpr i64 kAhead = 6, kLine = 64 / i64(sizeof(T));
+    for (i64 r = 0; r < rows; r++) {
+      if (r + kAhead < rows && subrows == 1)
+        for (i64 j = 0; j < width; j += kLine) __builtin_prefetch(v.at(r + kAhead) + j);
+      k_.gather(subrows, width, to + r * subrows * width, width, v.at(r), ld, 1);
+    }
   }
 
   const Places<T>& at_;
