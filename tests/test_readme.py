@@ -24,7 +24,7 @@ def section(pytestconfig: pytest.Config) -> str:
 def blocks(section: str) -> list[str]:
     """The Python of that section: the file of the cell, then its uses."""
     found = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
-    assert len(found) == 2 and found[0].startswith("# mine.py\n")
+    assert len(found) == 3 and found[0].startswith("# mine.py\n")
     return found
 
 
@@ -44,7 +44,10 @@ def test_its_uses_in_python(mine: str, blocks: list[str]) -> None:
     assert not names["y"][1, 3:].any() and names["y"][1, 2].equal(names["state"][1])
     y, _ = names["net"](x, lengths=[7, 3, 5])
     y.sum().backward()
-    assert y.shape == (3, 7, 32) and all(p.grad.abs().sum() > 0 for p in names["net"].parameters())
+    assert y.shape == (3, 7, 16) and all(p.grad.abs().sum() > 0 for p in names["net"].parameters())
+    names["x_t"] = x[:1, 0]
+    exec(blocks[2], names)
+    assert names["y"].shape == (1, 16)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
