@@ -10,7 +10,7 @@
 
 namespace unspool {
 
-constexpr i64 kBlockNumbers = 512;   // numbers of a register block: one stays in the first-level cache with its like
+constexpr i64 kBlockNumbers = 1024;  // numbers of a register block: one stays in the first-level cache with its like
 constexpr i64 kBlockPositions = 96;  // positions done at once before and after the loop
 constexpr i64 kTileRows = 96;        // rows done at once in the loop
 constexpr i64 kChunkBytes = 2 << 20;
