@@ -23,14 +23,17 @@ struct Lines {
 
   template <class Join>
   inline __attribute__((always_inline)) T joined(Join join) {
-    T lanes[kLine];
-    for (int p = 0; p < kParts; p++) store(lanes + p * L, join(join(acc[0][p], acc[1][p]), join(acc[2][p], acc[3][p])));
-    for (int half = kLine / 2; half; half /= 2)
-      for (int i = 0; i < half; i++) {
-        Vec<T> made = join(spread<T>(lanes[i]), spread<T>(lanes[i + half]));
-        lanes[i] = made[0];
-      }
-    return lanes[0];
+    Vec<T> v[kParts];
+    for (int p = 0; p < kParts; p++) v[p] = join(join(acc[0][p], acc[1][p]), join(acc[2][p], acc[3][p]));
+    for (int half = kParts / 2; half; half /= 2)
+      for (int p = 0; p < half; p++) v[p] = join(v[p], v[p + half]);
+#pragma GCC unroll 4
+    for (int half = L / 2; half; half /= 2) {
+      Int<T> upper;
+      for (int i = 0; i < L; i++) upper[i] = (i + half) % L;
+      v[0] = join(v[0], __builtin_shuffle(v[0], upper));
+    }
+    return v[0][0];
   }
 };
 

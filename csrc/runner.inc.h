@@ -316,7 +316,7 @@ class Runner {
       size_t j = i;
       i64 width = 1;
       for (; j < count && list[j].type != Instruction::gemm; j++) width = std::max(width, list[j].width);
-      const i64 few = j == i + 1 ? b.rows : std::max<i64>(1, 4096 / width);
+      const i64 few = j == i + 1 ? b.rows : std::max<i64>(1, kGrouped / width);
       for (i64 r = 0; r < b.rows; r += few) {
         const Block rows = at_.some(b, r, std::min(few, b.rows - r));
         for (size_t n = i; n < j; n++) one(own, list[n], rows);

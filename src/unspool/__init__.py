@@ -4,7 +4,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 # Before torch loads its thread pool: threads that wait go to sleep soon instead of spinning. On a machine that does
-# anything else, spinning made training up to 48 times slower; on a quiet one this costs nothing (docs/decisions/0007, 0013).
+# anything else, spinning made training up to 48 times slower; on a quiet one this
+# costs nothing (docs/decisions/0007, 0013).
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 from unspool import cells

@@ -623,13 +623,53 @@ class _Converter:
         assert self.at is not None
         product = self._product_summed(ref) if chosen == [0] and not keepdim else None
         if product is None:
-            ref = self._reduced("sum", ref, inner) if inner else ref
             kept = tuple(size for d, size in enumerate(ref.shape) if d not in chosen)
-            flat = self._flat(ref)
+            flat = self._subrows(self._real(ref), inner) if inner else self._unreduced(ref)
+            if flat is None:
+                flat = self._flat(self._reduced("sum", ref, inner) if inner else ref)
             product = Node("bgrad", (math.prod(kept),), (flat,), info={"groups": 1}, line=line(self.at))
         self.sums[self.at] = product
         shape = self._size()
         return Ref(product, shape, packed(shape))
+
+    def _subrows(self, ref: Ref, inner: list[int]) -> Ref | None:
+        """`[sub-rows, N]`, so that `inner` is summed where the rows are; `None` where no layout says it."""
+        rows_alone = [] if ref.bdim is None or ref.bdim in inner else [ref.bdim]
+        if any(ref.shape[d] != 1 for d in rows_alone):
+            return None
+        kept = [d for d in range(len(ref.shape)) if d not in (*inner, *rows_alone)]
+        order = [*rows_alone, *inner, *kept]
+        rows, width = (math.prod(ref.shape[d] for d in dims) for dims in (inner, kept))
+        view, node = permuted(ref, order), ref.node
+        if view.strides != packed(view.shape, view.strides):
+            if node.op != "map" or not ref.dense or ref.shape != node.shape:
+                return None
+            operands = tuple(permuted(a, order) if isinstance(a, Ref) else a for a in node.args)
+            view = whole(self._node("map", view.shape, operands, node.name))
+        return Ref(view.node, (rows, width), (width, 1), view.offset)
+
+    def _unreduced(self, ref: Ref) -> Ref | None:
+        """`[sub-rows, N]` of what `ref` has summed already within the row, so that it is summed but once."""
+        node = ref.node
+        if node.op != "reduce" or node.name != "sum" or not ref.dense:
+            return None
+        (view,) = node.refs()
+        source = view.node
+        if source.op != "map" or not view.dense:
+            return None
+        operands: list[Operand] = []
+        for a in source.args:
+            strides = reshaped(a, view.shape) if isinstance(a, Ref) else ()
+            if strides is None:
+                return None
+            operands.append(
+                permuted(replace(a, shape=view.shape, strides=strides, bdim=None), (1, 0, 2))
+                if isinstance(a, Ref)
+                else a
+            )
+        outer, size, inner = view.shape
+        made = self._node("map", (size, outer, inner), tuple(operands), source.name)
+        return Ref(made, (size, outer * inner), (outer * inner, 1))
 
     def _product_summed(self, ref: Ref) -> Node | None:
         """The sum over rows of a product of two matrices of a row is one product over all rows."""
