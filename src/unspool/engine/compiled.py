@@ -144,7 +144,7 @@ def _of_captured(
     own = call.compiled
     assert own.tail is not None
     dweights: list[Tensor | None] = [None] * len(weights)
-    for index, value in zip(own.learned, own.tail(*sums, *weights), strict=True):
+    for index, value in zip(own.learned, own.tail.forward(*sums, *weights), strict=True):
         dweights[index] = value
     if own.once is None:
         return dweights

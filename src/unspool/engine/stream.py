@@ -21,6 +21,10 @@ class CellStream(Protocol):
         """The outputs `[B, T, O]` of the next T ≥ 1 steps `x` `[B, T, I]`."""
         ...
 
+    def step(self, x: Tensor) -> Tensor:
+        """The output `[B, O]` of the next step `x` `[B, I]`."""
+        ...
+
     def state(self) -> Tree:
         """The state after the last step."""
         ...
@@ -43,6 +47,9 @@ class _ByReference:
                 self._cell, x, self._state, self._context, None, reverse=False, truncate=None, checkpoint=None
             )
         return y
+
+    def step(self, x: Tensor) -> Tensor:
+        return self.push(x.unsqueeze(1)).squeeze(1)
 
     def state(self) -> Tree:
         return map_tensors(Tensor.clone, self._state)
@@ -70,6 +77,13 @@ class _ByProgram:
         x = cpu.lined(x)
         y = torch.empty(self._batch, steps, self._output, dtype=self._dtype)
         self._native.push(*cpu.by_step(x), *cpu.by_step(y), steps)
+        return y
+
+    def step(self, x: Tensor) -> Tensor:
+        if x.stride(1) != 1:
+            x = x.contiguous()
+        y = torch.empty(self._batch, self._output, dtype=self._dtype)
+        self._native.push(x.data_ptr(), x.stride(0), 0, y.data_ptr(), self._output, 0, 1)
         return y
 
     def state(self) -> Tree:

@@ -788,10 +788,13 @@ def tail_module(joint: Joint, rows: RowGraph) -> fx.GraphModule:
         made[node] = new.placeholder(f"weight_{index}")
 
     def copy(node: fx.Node) -> fx.Node:
+        inner = node.args[0] if node.target is torch.ops.aten.t.default else None
+        if isinstance(inner, fx.Node) and inner.target is torch.ops.aten.t.default:
+            return copy(inner.all_input_nodes[0])  # turned, and turned back
         if node not in made:
             for argument in node.all_input_nodes:
                 copy(argument)
-            made[node] = new.node_copy(node, lambda old: made[old])
+            made[node] = new.node_copy(node, copy)
         return made[node]
 
     by_sum = {id(node): traced for traced, node in rows.sums.items()}

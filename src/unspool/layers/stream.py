@@ -28,6 +28,7 @@ class Stream:
     ) -> None:
         self._cells, self._residual = cells, residual
         self._input_size, self._batch, self._dtype = input_size, batch, dtype
+        self._one = torch.Size((batch, input_size))
 
     def push(self, x: Tensor) -> Tensor:
         """The outputs of the next step, `[B, I]` → `[B, O]`, or of the next T steps, `[B, T, I]` → `[B, T, O]`.
@@ -35,15 +36,18 @@ class Stream:
         Raises:
             ShapeError: `x` has another shape or dtype.
         """
-        if x.dim() == 2:
-            return self._run(x.unsqueeze(1)).squeeze(1)
-        return self._run(x)
+        if x.shape != self._one or x.dtype is not self._dtype:
+            return self._chunk(x)
+        for cell in self._cells:
+            before, x = x, cell.step(x)
+            if self._residual and x.shape == before.shape:
+                x = x + before
+        return x
 
-    def _run(self, x: Tensor) -> Tensor:
+    def _chunk(self, x: Tensor) -> Tensor:
         if x.dim() != 3 or x.shape[0] != self._batch or x.shape[2] != self._input_size or x.dtype is not self._dtype:
-            shape = [*x.shape[:1], *x.shape[2:]] if x.dim() == 3 and x.shape[1] == 1 else list(x.shape)
             raise ShapeError(
-                f"pushed {shape}, {x.dtype}; expected [{self._batch}, {self._input_size}] for one step or "
+                f"pushed {list(x.shape)}, {x.dtype}; expected [{self._batch}, {self._input_size}] for one step or "
                 f"[{self._batch}, T, {self._input_size}] for T of them, {self._dtype}"
             )
         if x.shape[1] == 0:
