@@ -28,9 +28,9 @@ std::vector<unspool::Argument> arguments(const std::vector<Slot>& slots) {
 }
 
 void run(const unspool::Program& program, const std::vector<Slot>& slots, i64 B, i64 T, i64 tau0, i64 tau1,
-         std::uintptr_t lengths, bool reverse, i64 truncate, int threads) {
+         std::uintptr_t lengths, bool reverse, i64 truncate, int threads, bool fresh) {
   const std::vector<unspool::Argument> args = arguments(slots);
-  const unspool::Call call{B, T, tau0, tau1, reinterpret_cast<const i64*>(lengths), reverse, truncate, threads};
+  const unspool::Call call{B, T, tau0, tau1, reinterpret_cast<const i64*>(lengths), reverse, truncate, threads, fresh};
   nb::gil_scoped_release release;
   unspool::run(program, args, call);
 }
@@ -53,7 +53,7 @@ NB_MODULE(_engine, m) {
   nb::class_<unspool::Program>(m, "Program", "A program, read from its text; ValueError where it is none.")
       .def(nb::init<const std::string&>(), "text"_a)
       .def("run", &run, "args"_a, nb::kw_only(), "B"_a, "T"_a, "tau0"_a, "tau1"_a, "lengths"_a, "reverse"_a, "truncate"_a,
-           "threads"_a,
+           "threads"_a, "fresh"_a = false,
            "Run on arguments (address, row stride, step stride), in elements; `lengths` is the address of int64 [B], or 0.");
   nb::class_<unspool::Stream>(m, "Stream", "A forward program, its matrices packed, run a few steps at a time.")
       .def("__init__", &make_stream, "program"_a, "args"_a, "x"_a, "y"_a, "B"_a, "threads"_a)

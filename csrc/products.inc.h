@@ -68,13 +68,15 @@ class Products {
   }
 
   // Every thread sums all positions of a chunk, of its own part of the outputs: the same bits at any number of threads.
-  void sums(Thread<T>& own, int thread, int threads, i64 from, i64 end) const {
+  // `fresh`: they begin at zero.
+  void sums(Thread<T>& own, int thread, int threads, i64 from, i64 end, bool fresh) const {
     for (size_t i = 0; i < p_.sums.size(); i++) {
       const Sum& s = p_.sums[i];
       const i64 wide = s.x.tensor < 0 ? s.N : s.M, unit = s.x.tensor < 0 ? 16 : 1;
       const i64 units = (wide + unit - 1) / unit;
       const i64 m0 = std::min(wide, units * thread / threads * unit), m1 = std::min(wide, units * (thread + 1) / threads * unit);
       if (m0 >= m1) continue;
+      if (fresh) clear(s, m0, m1);
       if (s.x.tensor < 0) column_sums(own, s, from, end, m0, m1);
       else weight_sum(own, s, from, end, m0, m1);
     }
@@ -94,6 +96,14 @@ class Products {
 
   // Positions in runs of 512 sub-rows; a position of more is a run of its own.
   static i64 run_of(const Sum& s) { return std::max<i64>(1, kSummed / s.subrows); }
+
+  // The outputs m0 … m1 of a sum.
+  void clear(const Sum& s, i64 m0, i64 m1) const {
+    T* to = at_.slot(s.slot) + s.offset;
+    if (s.x.tensor < 0) std::memset(to + m0, 0, size_t(m1 - m0) * sizeof(T));
+    else
+      for (i64 m = m0; m < m1; m++) std::memset(to + m * s.ld, 0, size_t(s.N) * sizeof(T));
+  }
 
   void weight_sum(Thread<T>& own, const Sum& s, i64 from, i64 end, i64 m0, i64 m1) const {
     T* to = at_.slot(s.slot) + s.offset;

@@ -21,6 +21,7 @@ struct Call {
   bool reverse;
   i64 truncate;  // 0: never
   int threads;
+  bool fresh = false;  // sums into parameter gradients begin at zero, whatever stands there
 };
 
 // Row-steps that a call on the steps tau0 ≤ τ < tau1 visits.

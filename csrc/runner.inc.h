@@ -179,10 +179,13 @@ class Runner {
       barrier_->wait();
     }
     if (!p_.sums.empty()) {
-      products_.sums(own, thread, threads, from, end);
+      products_.sums(own, thread, threads, from, end, call_.fresh && begins(from, to));
       barrier_->wait();
     }
   }
+
+  // Whether the steps from … to are the first ones that the call runs.
+  bool begins(i64 from, i64 to) const { return p_.forward ? from == 0 : to == call_.tau1 - call_.tau0; }
 
   void over_positions(Thread<T>& own, const std::vector<Instruction>& list, int thread, int threads, i64 from, i64 end) {
     if (list.empty()) return;

@@ -14,6 +14,7 @@ class Program:
         reverse: bool,
         truncate: int,
         threads: int,
+        fresh: bool = False,
     ) -> None: ...
 
 def isa() -> str: ...

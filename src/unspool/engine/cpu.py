@@ -81,12 +81,19 @@ class Span:
             return self.batch * (stop - start)
         return int((self.lengths.clamp(max=stop) - start).clamp(min=0).sum())
 
-    def run(self, a_pass: Pass, given: dict[tuple[str, int], tuple[int, int, int]], start: int, stop: int) -> None:
+    def run(
+        self,
+        a_pass: Pass,
+        given: dict[tuple[str, int], tuple[int, int, int]],
+        start: int,
+        stop: int,
+        fresh: bool = False,
+    ) -> None:
         lengths = 0 if self.lengths is None else self.lengths.data_ptr()
         a_pass.program.run(
             [given[slot] for slot in a_pass.slots],
             B=self.batch, T=self.time, tau0=start, tau1=stop, lengths=lengths, reverse=self.reverse,
-            truncate=self.truncate or 0, threads=torch.get_num_threads(),
+            truncate=self.truncate or 0, threads=torch.get_num_threads(), fresh=fresh,
         )  # fmt: skip
 
 
@@ -200,7 +207,7 @@ def backward(
         else (torch.empty_like if span.lengths is None else torch.zeros_like)(x, memory_format=torch.contiguous_format)
     )
     dcontexts = {index: x.new_zeros(span.batch, *told.contexts[index]) for index in told.filled("dcontext")}
-    sums = [x.new_zeros(shape) for shape in told.sums]
+    sums = [x.new_empty(shape) for shape in told.sums]
     nothing = x.new_zeros(max([told.output, *(math.prod(shape) for shape in told.states)], default=1))
     given = inputs(x, contexts, weights) | _slots("sum", sums) | {("y", 0): by_step(y)}
     given |= {("dcontext", index): by_row(value) for index, value in dcontexts.items()}
@@ -219,7 +226,8 @@ def backward(
         mine: Given = {("state", index): by_row(value) for index, value in enumerate(begin)}
         mine |= {("dfinal", i): flat(nothing) if v is None else by_row(v) for i, v in enter.items()}
         mine |= {("dinitial", index): by_row(value) for index, value in leave.items()}
-        span.run(told.backward, given | mine | _slots("saved", saved), start, stop)
+        last = number == len(segments) - 1  # the first to run: it makes the sums, the others add to them
+        span.run(told.backward, given | mine | _slots("saved", saved), start, stop, fresh=last)
         enter = dict(leave)
     return Gradients(dx, leave, dcontexts, sums)
 
