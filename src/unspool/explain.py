@@ -13,6 +13,21 @@ from unspool.cells.state import Tree
 from unspool.engine.choose import Choice, choose
 from unspool.errors import ConfigError
 
+PLACES = {"rows": "once a call", "before": "before the loop", "loop": "in the loop", "after": "after the loop"}
+FORWARD = {
+    "rows": "needs context and parameters alone",
+    "before": "needs no state, so all steps at once",
+    "loop": "the next state needs it",
+    "after": "feeds no state, so all steps at once",
+}
+BACKWARD = {
+    "rows": "needs context and parameters alone",
+    "before": "needs no gradient of a state, so all steps at once",
+    "loop": "the gradient of the state before needs it",
+    "after": "feeds no gradient of a state, so all steps at once",
+}
+"""Why an operation is where it is."""
+
 Phases = dict[str, tuple[str, ...]]
 """What is computed in each phase: `rows` (once a call), `before` the loop, in the `loop`, `after` it."""
 
@@ -37,11 +52,10 @@ class Explanation:
         rows = [f"{self.cell} runs on the {self.engine} engine ({self.reason})"]
         if self.engine == "reference":
             return "\n".join([*rows, "in the loop: the whole step"])
-        words = {"rows": "once a call", "before": "before the loop", "loop": "in the loop", "after": "after the loop"}
-        for name, phases in (("forward", self.forward), ("backward", self.backward)):
+        for name, phases, reasons in (("forward", self.forward, FORWARD), ("backward", self.backward, BACKWARD)):
             for phase, what in phases.items():
                 if what:
-                    rows.append(f"{name}, {words[phase]}: {', '.join(what)}")
+                    rows.append(f"{name}, {PLACES[phase]} ({reasons[phase]}): {', '.join(what)}")
         rows.append(f"kept for the backward pass: {self.kept * self.itemsize} bytes a step of a row, and its output")
         return "\n".join(rows)
 
@@ -61,7 +75,7 @@ def explain(
     Example:
         >>> print(unspool.explain(unspool.cells.ElementwiseCell(3, 3)))  # doctest: +ELLIPSIS
         ElementwiseCell runs on the cpu engine (its step became a program)
-        forward, in the loop: ...
+        forward, in the loop (the next state needs it): ...
         backward, ...
         kept for the backward pass: 0 bytes a step of a row, and its output
     """
