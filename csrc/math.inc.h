@@ -1,7 +1,7 @@
 // Elementary functions of float vectors. Included by kernels.cpp only, inside its unnamed namespace.
 //
-// Largest error over all 2^32 arguments, in units in the last place, as tests/csrc/test_kernels.cpp measures it:
-// see the table `kBounds` there. Denormals, infinities and NaN come out as in the C library.
+// Largest error over all 2^32 arguments, in units in the last place: the table FUNCTIONS in tests/engine/test_kernels.py,
+// which measures it. Denormals, infinities and NaN come out as in the C library.
 
 using F = Vec<float>;
 using N = Int<float>;
