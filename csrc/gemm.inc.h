@@ -108,8 +108,8 @@ INLINE void transpose(Vec<T>* v) {
     Vec<T> w[L];
 #pragma GCC unroll 8
     for (int i = 0; i < L / 2; i++) {
-      w[2 * i] = __builtin_shuffle(v[i], v[i + L / 2], low);
-      w[2 * i + 1] = __builtin_shuffle(v[i], v[i + L / 2], high);
+      w[2 * i] = shuffled<T>(v[i], v[i + L / 2], low);
+      w[2 * i + 1] = shuffled<T>(v[i], v[i + L / 2], high);
     }
 #pragma GCC unroll 16
     for (int i = 0; i < L; i++) v[i] = w[i];

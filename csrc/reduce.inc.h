@@ -31,7 +31,7 @@ struct Lines {
     for (int half = L / 2; half; half /= 2) {
       Int<T> upper;
       for (int i = 0; i < L; i++) upper[i] = (i + half) % L;
-      v[0] = join(v[0], __builtin_shuffle(v[0], upper));
+      v[0] = join(v[0], shuffled<T>(v[0], v[0], upper));
     }
     return v[0][0];
   }

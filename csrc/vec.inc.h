@@ -136,3 +136,15 @@ template <class T>
 INLINE Vec<T> with_sign(Vec<T> magnitude, Vec<T> sign) {
   return (Vec<T>)((Int<T>)magnitude | ((Int<T>)sign & sign_bit<T>()));
 }
+
+// Lane i is the number `lanes[i]` of a and b, a's lanes first.
+template <class T>
+INLINE Vec<T> shuffled(Vec<T> a, Vec<T> b, Int<T> lanes) {
+#if defined(__clang__)
+  Vec<T> made;
+  for (int i = 0; i < kLanes<T>; i++) made[i] = lanes[i] < kLanes<T> ? a[int(lanes[i])] : b[int(lanes[i]) - kLanes<T>];
+  return made;
+#else
+  return __builtin_shuffle(a, b, lanes);
+#endif
+}
