@@ -119,7 +119,7 @@ def _checked_lengths(lengths: Tensor | Sequence[int], batch: int, time: int, dev
             f"lengths range from {int(limits.min())} to {int(limits.max())}; "
             f"expected 0 to {time}, the number of steps in inputs"
         )
-    return limits.long()
+    return limits.long().contiguous()  # the engine reads it where it lies
 
 
 def _as_lengths(lengths: Tensor | Sequence[int] | None, inputs: Tensor) -> Tensor | None:

@@ -114,3 +114,11 @@ def test_a_frozen_parameter_leaves_the_gradients_of_the_others(frozen: str) -> N
     x = torch.randn(ROWS, TIME, SIZE).double()
     assert len(learned) == 3
     both(lambda engine: torch.autograd.grad(unspool.unfold(cell, x, engine=engine)[0].square().sum(), learned))
+
+
+def test_lengths_may_be_any_view() -> None:
+    cell, x = unspool.cells.GRUCell(3, 4), torch.randn(3, 6, 3)
+    table = torch.tensor([[4, 6], [1, 6], [6, 6]])
+    for lengths in (table[:, 0], table.flatten()[::2], torch.tensor([3]).expand(3), table.to(torch.int32)[:, 0]):
+        got, expected = (unspool.unfold(cell, x, lengths=lengths, engine=e) for e in ("cpu", "reference"))
+        torch.testing.assert_close(got, expected)

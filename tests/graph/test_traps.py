@@ -171,3 +171,93 @@ def test_parameters_that_are_replaced_frozen_or_copied() -> None:
     agrees(cell)
     agrees(copy.deepcopy(cell))
     agrees(cell.float(), torch.randn(2, 3, 4))
+
+
+FACTOR = 0.5
+TABLE = torch.tensor(0.5, dtype=torch.float64)
+
+
+def doubled(h: Tensor) -> Tensor:
+    return FACTOR * h
+
+
+def test_names_of_the_module_and_of_functions_around_are_read_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    inner = 1.0
+
+    def step(cell: Any, x: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+        h = torch.tanh(cell.layers[0](x) + doubled(h) * inner + TABLE)
+        return h, h
+
+    cell = cell_of(step)
+    agrees(cell)
+    monkeypatch.setitem(globals(), "FACTOR", -2.0)
+    agrees(cell)
+    inner = 3.0
+    agrees(cell)
+    monkeypatch.setitem(globals(), "TABLE", torch.tensor(-1.0, dtype=torch.float64))
+    agrees(cell)
+
+
+def test_a_step_that_looks_at_the_grad_mode() -> None:
+    def step(cell: Any, x: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+        h = torch.tanh(cell.layers[0](x) + cell.layers[1](h)) if torch.is_grad_enabled() else torch.sin(x + h)
+        return h, h
+
+    agrees(cell_of(step, nn.Linear(4, 4), nn.Linear(4, 4)))
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        lambda cell, x, h: (torch.sign(cell.layers[0](x) + h),) * 2,
+        lambda cell, x, h: ((cell.layers[0](x) + h > 0).to(x.dtype),) * 2,
+        lambda cell, x, h: (torch.tanh(cell.layers[0](x) + h).detach(),) * 2,
+        lambda cell, x, h: (torch.tanh(cell.layers[0](x) + h), torch.floor(x + h)),
+        lambda cell, x, h: (torch.zeros_like(h) + x, h * 0),
+    ],
+    ids=["sign", "mask", "detached", "floor", "zeros"],
+)
+def test_derivatives_that_are_zero(step: Callable[..., Any]) -> None:
+    cell = cell_of(step)
+    x = torch.randn(3, 5, 4, dtype=torch.float64, requires_grad=True)
+    results: list[list[Tensor | None]] = []
+    for engine in ("auto", "reference"):
+        y, h = unspool.unfold(cell, x, engine=engine)
+        total = y.sum() + h.sum()
+        found = torch.autograd.grad(total, [x, *cell.parameters()], allow_unused=True) if total.requires_grad else ()
+        results.append([y.detach(), h.detach(), *(None if g is None or not g.any() else g for g in found)])
+    wide = max(map(len, results))
+    torch.testing.assert_close(*(result + [None] * (wide - len(result)) for result in results))
+
+
+def test_a_step_that_is_looked_at_leaves_nothing_behind() -> None:
+    class Busy(unspool.Cell):
+        def __init__(self) -> None:
+            super().__init__(4, 4)
+            self.norm, self.seen = nn.BatchNorm1d(4), []
+            self.register_buffer("steps", torch.zeros(()))
+
+        def forward(self, x: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+            self.seen.append(1)
+            self.steps = self.steps + 1
+            h = torch.tanh(self.norm(x) + h)
+            return h, h
+
+    cell, x = Busy(), torch.randn(3, 5, 4)
+    with pytest.warns(UserWarning, match="changes an attribute"):
+        unspool.unfold(cell, x)
+    assert len(cell.seen) == cell.steps == cell.norm.num_batches_tracked == 5
+    assert type(cell.steps) is Tensor
+
+
+def test_a_step_that_draws_does_so_as_often_as_the_reference() -> None:
+    def step(cell: Any, x: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+        h = torch.tanh(cell.layers[0](x) + h + torch.randn_like(h))
+        return h, h
+
+    cell, x = cell_of(step), torch.randn(3, 5, 4, dtype=torch.float64)
+    drawn: list[Tensor] = []
+    for engine in ("auto", "reference"):
+        torch.manual_seed(0)
+        drawn.append(unspool.unfold(cell, x, engine=engine)[0])
+    torch.testing.assert_close(*drawn)

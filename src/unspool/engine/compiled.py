@@ -37,7 +37,8 @@ def run(
 
     call = Call(found, span, by_reference, len(list(tensors(state))), len(list(tensors(context))))
     flat = [x, *tensors(state), *tensors(context), *captured]
-    if torch.is_grad_enabled() and any(value.requires_grad for value in flat):
+    differentiable = cpu.programs(found.program).backward is not None
+    if differentiable and torch.is_grad_enabled() and any(value.requires_grad for value in flat):
         y, *finals = Unfold.apply(call, *flat)
     else:
         y, finals, _ = call.forward(flat, keep=False)

@@ -29,6 +29,7 @@ tails: dict[str, tuple[tuple[int, ...], Any]] = {}
 
 
 def _span(x: Tensor, lengths: Tensor | None, reverse: bool, truncate: int, checkpoint: int) -> cpu.Span:
+    lengths = None if lengths is None else lengths.contiguous()
     return cpu.Span(x.shape[0], x.shape[1], lengths, reverse, truncate or None, checkpoint or None)
 
 

@@ -112,7 +112,10 @@ def _look(
             found, captured = compiled(cell if make is None else make(cell, part), example, like(state), like(context))
     except CannotLower:
         return None, ()
+    # A tensor that is no attribute cannot be taken from the cell while somebody looks on.
     names = {id(value): path for path, value in reversed(list(inventory(cell).tensors.items()))}
+    if any("<" in names.get(id(value), "<") for value in captured):
+        return None, ()
     onces[found.program] = found.once
     if found.tail is not None:
         tails[found.program] = (found.learned, found.tail)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import types
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -51,6 +52,9 @@ def _walk(value: Any, path: str, tensors: dict[str, Tensor], marks: list[Any], s
         marks.append((path, kind, value))
     elif isinstance(value, BY_IDENTITY):
         marks.append((path, value))
+        if kind is types.FunctionType and id(value) not in seen:
+            seen[id(value)] = path
+            _walk_code(value, path, tensors, marks, seen)
     elif id(value) in seen:
         marks.append((path, "as", seen[id(value)]))
     elif isinstance(value, Tensor):
@@ -60,9 +64,45 @@ def _walk(value: Any, path: str, tensors: dict[str, Tensor], marks: list[Any], s
     else:
         seen[id(value)] = path
         marks.append((path, kind))
+        code = _step_of(kind)
+        if code is not None and id(code) not in seen:
+            seen[id(code)] = path
+            _walk_code(code, path, tensors, marks, seen)
         within = f"{path}." if path else ""
         for name, part in _parts(value):
             _walk(part, within + name, tensors, marks, seen)
+
+
+def _walk_code(function: Any, path: str, tensors: dict[str, Tensor], marks: list[Any], seen: dict[int, str]) -> None:
+    """What a function of a user's reads besides its arguments: names of its module, and of functions around it."""
+    if (function.__module__ or "").partition(".")[0] in ("torch", "unspool"):
+        return
+    read = {name: function.__globals__[name] for name in _names(function.__code__) if name in function.__globals__}
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        try:
+            read[name] = cell.cell_contents
+        except ValueError:  # not bound yet
+            continue
+    for name, value in read.items():
+        small = isinstance(value, (list, tuple, dict)) and len(value) <= 64
+        if small or type(value) in PLAIN or isinstance(value, (Tensor, types.FunctionType)):
+            _walk(value, f"{path}<{name}>", tensors, marks, seen)
+        else:
+            marks.append((path, name, id(value)))
+
+
+@functools.lru_cache(maxsize=4096)
+def _step_of(kind: type) -> Any:
+    """The function that is an object's step, if it is a plain one."""
+    found = getattr(kind, "forward" if issubclass(kind, nn.Module) else "__call__", None)
+    return found if isinstance(found, types.FunctionType) else None
+
+
+@functools.lru_cache(maxsize=4096)
+def _names(code: types.CodeType) -> tuple[str, ...]:
+    """The global names that a function, and the functions within it, may read."""
+    inner = (name for part in code.co_consts if isinstance(part, types.CodeType) for name in _names(part))
+    return tuple(dict.fromkeys((*code.co_names, *inner)))
 
 
 def _parts(value: Any) -> Iterable[tuple[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any
@@ -64,13 +65,21 @@ class Traced:
         """The programs for the lengths of the contexts in `signature`."""
         lengths = signature.freed()[1]
         if lengths not in self.programs:
-            self.programs[lengths] = _program(self, signature, lengths)
+            try:
+                self.programs[lengths] = _program(self, signature, lengths)
+            except (KeyError, IndexError, AssertionError, ValueError) as error:
+                # A mistake of the compiler's; it costs speed, never the call.
+                raise CannotLower(
+                    f"the compiler failed on it ({type(error).__name__}: {error}); please report it"
+                ) from error
             if len(self.programs) > MOST:
                 self.programs.popitem(last=False)
         return self.programs[lengths]
 
 
 Key = tuple[Any, ...]
+
+_one_at_a_time = threading.RLock()
 
 _known: OrderedDict[Key, Traced | CannotLower] = OrderedDict()
 _last: WeakKeyDictionary[Any, tuple[Key, Compiled, tuple[str | Tensor, ...]]] = WeakKeyDictionary()
@@ -88,7 +97,8 @@ def compiled(cell: Any, x: Tensor, state: Tree, context: Tree) -> tuple[Compiled
     key = held.fingerprint, layout(state), layout(context), signature, torch.is_grad_enabled()
     last = _last.get(cell) if isinstance(cell, torch.nn.Module) else None
     if last is None or last[0] != key:
-        program, captured = _found(cell, held, signature, x, state, context)
+        with _one_at_a_time:  # tracing patches PyTorch for its time
+            program, captured = _found(cell, held, signature, x, state, context)
         last = key, program, captured
         if isinstance(cell, torch.nn.Module):
             _last[cell] = last
@@ -128,8 +138,6 @@ def _traced(cell: Any, held: Inventory, x: Tensor, state: Tree, context: Tree) -
         # A trace saves tensors for a backward pass of its own; hooks of the caller's are not for those.
         with torch.autograd.graph.saved_tensors_hooks(_same, _same):
             step = find_step(cell, x, state, context)
-            if inventory(cell).fingerprint != held.fingerprint:
-                raise CannotLower(f"{step_name(cell)} changes an attribute of its own in a step; carry it in the state")
             dtype = _dtype(step)
             joint = trace_joint(step, torch.is_grad_enabled())
     except CannotLower as error:

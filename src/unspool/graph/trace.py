@@ -22,6 +22,7 @@ from unspool.cells.base import step_name
 from unspool.cells.state import Tree, layout, map_tensors, tensors
 from unspool.graph.capture import Swap, Watch
 from unspool.graph.refuse import BreaksContract, CannotLower
+from unspool.graph.unchanged import unchanged
 
 BATCHES = (10007, 10009)
 """Made-up numbers of rows, prime and large: whatever is a multiple of one is the batch."""
@@ -137,7 +138,7 @@ def find_step(cell: Any, x: Tensor, state: Tree, context: Tree) -> Step:
     given = torch.zeros(2, x.shape[2], dtype=x.dtype)
     states, contexts = map_tensors(rows, state), map_tensors(rows, context)
     name = step_name(cell)
-    with torch.no_grad(), Watch([given, *tensors(states), *tensors(contexts)]) as watch:
+    with unchanged(cell), Watch([given, *tensors(states), *tensors(contexts)]) as watch:
         try:
             made = cell(given, states, *(() if context is None else (contexts,)))
         except Exception as error:
