@@ -6,6 +6,7 @@ call any method of the model, and since the last step of an epoch may leave a pr
 
 from __future__ import annotations
 
+import atexit
 import os
 from typing import Any
 
@@ -23,6 +24,11 @@ def is_main() -> bool:
     return not launched_in_parallel() or os.environ.get("RANK", "0") == "0"
 
 
+def _leave_group() -> None:
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
 class Placement:
     """This process: `rank` of `world`, on `device`. Every method that communicates must be called by all."""
 
@@ -36,6 +42,9 @@ class Placement:
         self.rank: int = self.accelerator.process_index
         self.world: int = self.accelerator.num_processes
         self.main: bool = self.accelerator.is_main_process
+        if self.world > 1:
+            # A process that ends while its group still runs threads may be killed by them at the last moment.
+            atexit.register(_leave_group)
 
     def sum(self, values: list[float]) -> list[float]:
         """Element-wise sums over the processes."""
