@@ -104,7 +104,11 @@ MUTANTS: dict[str, Source | Text] = {
         "return value if value.stride(2) == 1 or value.shape[2] == 1 else value.contiguous()",
         "return value",
     ),
-    "rows may lie apart inside": Source(CPU, "return value.contiguous()", "return value"),
+    "rows may lie apart inside": Source(
+        CPU,
+        "return value if value.dtype == dtype and value.is_contiguous() else value.to(dtype).contiguous()",
+        "return value",
+    ),
     "outputs of padding are left as they are": Source(
         CPU,
         "x.new_empty if span.lengths is None else x.new_zeros",
@@ -115,11 +119,8 @@ MUTANTS: dict[str, Source | Text] = {
         "(torch.empty_like if span.lengths is None else torch.zeros_like)",
         "torch.empty_like",
     ),
-    "sums begin anywhere": Source(
-        CPU,
-        "[x.new_zeros(shape) for shape in told.sums]",
-        "[x.new_empty(shape) for shape in told.sums]",
-    ),
+    "sums begin anywhere": Source(CPU, "fresh=last)", "fresh=False)"),
+    "sums begin anew in every segment": Source(CPU, "fresh=last)", "fresh=True)"),
     "gradients of contexts begin anywhere": Source(
         CPU,
         "x.new_zeros(span.batch, *told.contexts",
@@ -183,18 +184,16 @@ MUTANTS: dict[str, Source | Text] = {
         "first = max(1, self.states)",
     ),
     "masks go in as they are": Source(
-        COMPILED,
-        "cpu.dense_rows(value.detach().to(x.dtype))",
-        "cpu.dense_rows(value.detach())",
+        COMPILED, "cpu.dense(value, dtype) for value in contexts", "value.contiguous() for value in contexts"
     ),
-    "weights may be strided": Source(COMPILED, "value.detach().to(x.dtype).contiguous()", "value.detach().to(x.dtype)"),
+    "weights may be strided": Source(
+        COMPILED, "cpu.dense(value, dtype) for value in self.weights", "value for value in self.weights"
+    ),
     "gradients of outputs may be strided": Source(COMPILED, "cpu.lined(grads[0])", "grads[0]"),
-    "gradients of final states may be strided": Source(COMPILED, "cpu.dense_rows(g) for", "g for"),
-    "inputs may be strided": Source(COMPILED, "cpu.lined(x.detach())", "x.detach()"),
+    "gradients of final states may be strided": Source(COMPILED, "cpu.dense(g, x.dtype) for", "g for"),
+    "inputs may be strided": Source(COMPILED, "return cpu.lined(x),", "return x,"),
     "states may be strided": Source(
-        COMPILED,
-        "cpu.dense_rows(value.detach()) for value in states",
-        "value.detach() for value in states",
+        COMPILED, "cpu.dense(value, dtype) for value in states", "value for value in states"
     ),
     "gradients of states are shifted": Source(
         COMPILED,
@@ -204,8 +203,8 @@ MUTANTS: dict[str, Source | Text] = {
     "gradients of contexts are dropped": Source(COMPILED, "found.contexts.get(index) for", "None for"),
     "gradients of learned weights come first": Source(
         COMPILED,
-        "zip(own.learned, own.tail(*sums, *weights), strict=True)",
-        "enumerate(own.tail(*sums, *weights))",
+        "zip(own.learned, own.tail.forward(*sums, *weights), strict=True)",
+        "enumerate(own.tail.forward(*sums, *weights))",
     ),
     "gradients are wanted of the neighbour": Source(COMPILED, "ctx.needs_input_grad[1:]", "ctx.needs_input_grad[:-1]"),
     "second derivatives are those of a constant": Source(
