@@ -221,8 +221,8 @@ static void gemm(i64 M, i64, i64 K, const T* A, i64 lda, const T* packed, Init i
     run_last<T>(M, K, A, lda, packed + n * K, init, init == Init::bias ? bias + n : nullptr, C + n, ldc, n1 - n);
 }
 
-// Columns of D that are packed at once, in tiles of R: tile i holds columns m + iR … of all rows, row after row.
-constexpr i64 kGroup = 10;
+// Tiles of D that are packed at once: tile i holds columns m + iR … of all rows, row after row.
+constexpr i64 kGroup = 4;
 
 template <class T, int R>
 static void pack_left(const T* D, i64 ldd, i64 rows, i64 tiles, T* left) {
@@ -245,8 +245,39 @@ struct LeftTable {
 };
 
 template <class T>
-static i64 tn_work(i64 N) {
-  return packed_size<T>(kMostSummed, N) + kSumBlock * kRows * kGroup + kRows * kPanel<T>;
+static i64 tn_size(i64 N) {
+  return packed_size<T>(kMostSummed, N);
+}
+template <class T>
+static i64 tn_work() {
+  return kSumBlock * kRows * kGroup + kRows * kPanel<T>;
+}
+
+// Rows that lie anywhere, into panels.
+template <class T>
+static void pack_listed(const T* const* rows, i64 K, i64 N, T* packed) {
+  constexpr i64 W = kPanel<T>;
+  for (i64 n0 = 0; n0 < N; n0 += W, packed += K * W)
+    for (i64 k = 0; k < K; k++) {
+      const T* from = rows[k] + n0;
+      T* to = packed + k * W;
+      if (N - n0 >= W) {
+        store(to, load(from));
+        store(to + kLanes<T>, load(from + kLanes<T>));
+      } else {
+        for (i64 j = 0; j < W; j++) to[j] = j < N - n0 ? from[j] : T(0);
+      }
+    }
+}
+
+template <class T>
+static void tn_pack(i64 R, i64 N, const T* X, i64 ldx, const T* const* listed, T* packed) {
+  for (i64 r = 0; r < R; r += kSumBlock) {
+    const i64 rows = R - r < kSumBlock ? R - r : kSumBlock;
+    T* to = packed + packed_size<T>(r, N);
+    if (listed) pack_listed<T>(listed + r, rows, N, to);
+    else pack<T>(X + r * ldx, ldx, 1, rows, N, to);
+  }
 }
 
 // A tile of C += D' X over `rows` rows, both packed; the part of a panel that C lacks is computed aside.
@@ -262,14 +293,15 @@ INLINE void add_tile(Tile<T> tile, i64 height, i64 width, const T* left, const T
 }
 
 template <class T>
-static void gemm_tn(i64, i64 N, i64 R, const T* D, i64 ldd, const T* X, i64 ldx, T* C, i64 ldc, i64 m0, i64 m1, T* work) {
+static void column_sums(i64 N, i64 R, const T* D, i64 ldd, T* C);
+
+template <class T>
+static void gemm_tn(i64 R, const T* D, i64 ldd, i64 m0, i64 m1, i64 rights, const Right<T>* right, i64 sums, T* const* sum,
+                    T* work) {
   static const Table<T, true, 1> table;
   static const LeftTable<T> lefts;
   constexpr i64 W = kPanel<T>;
-  const i64 size = packed_size<T>(kSumBlock, N);
-  T *right = work, *left = work + packed_size<T>(kMostSummed, N), *aside = left + kSumBlock * kRows * kGroup;
-  auto rows_at = [R](i64 r) { return R - r < kSumBlock ? R - r : kSumBlock; };
-  for (i64 r = 0; r < R; r += kSumBlock) pack<T>(X + r * ldx, ldx, 1, rows_at(r), N, right + r / kSumBlock * size);
+  T *left = work, *aside = left + kSumBlock * kRows * kGroup;
   const i64 all = (m1 - m0 + kRows - 1) / kRows;  // tiles of equal height, give or take one row
   const i64 height = all ? (m1 - m0) / all : 0, higher = all ? (m1 - m0) % all : 0;
   i64 m = m0;
@@ -277,13 +309,18 @@ static void gemm_tn(i64, i64 N, i64 R, const T* D, i64 ldd, const T* X, i64 ldx,
     const i64 h = t < higher ? height + 1 : height, end = t < higher ? higher : all;
     const i64 tiles = end - t < kGroup ? end - t : kGroup;
     for (i64 r = 0; r < R; r += kSumBlock) {  // all blocks, while this part of C is near
-      const i64 rows = rows_at(r);
-      const T* panels = right + r / kSumBlock * size;
-      lefts.at[h](D + r * ldd + m, ldd, rows, tiles, left);
-      for (i64 n = 0; n < N; n += W)
-        for (i64 i = 0; i < tiles; i++)
-          add_tile<T>(table.at[h], h, N - n < W ? N - n : W, left + i * rows * h, panels + n * rows, rows,
-                      C + (m + i * h) * ldc + n, ldc, aside);
+      const i64 rows = R - r < kSumBlock ? R - r : kSumBlock;
+      const T* from = D + r * ldd + m;
+      if (rights) lefts.at[h](from, ldd, rows, tiles, left);
+      for (i64 i = 0; i < sums; i++) column_sums<T>(tiles * h, rows, from, ldd, sum[i] + m);
+      for (i64 i = 0; i < rights; i++) {
+        const i64 N = right[i].N, ldc = right[i].ldc;
+        const T* panels = right[i].packed + packed_size<T>(r, N);
+        for (i64 n = 0; n < N; n += W)
+          for (i64 q = 0; q < tiles; q++)
+            add_tile<T>(table.at[h], h, N - n < W ? N - n : W, left + q * rows * h, panels + n * rows, rows,
+                        right[i].C + (m + q * h) * ldc + n, ldc, aside);
+      }
     }
     t += tiles;
     m += tiles * h;
@@ -310,8 +347,8 @@ INLINE void columns_summed(i64 rows, const T* D, i64 ldd, T* C) {
 template <class T>
 static void column_sums(i64 N, i64 R, const T* D, i64 ldd, T* C) {
   constexpr int L = kLanes<T>;
-  for (i64 r0 = 0; r0 < R; r0 += kBlock) {
-    const i64 rows = R - r0 < kBlock ? R - r0 : kBlock;
+  for (i64 r0 = 0; r0 < R; r0 += kSumBlock) {
+    const i64 rows = R - r0 < kSumBlock ? R - r0 : kSumBlock;
     const T* from = D + r0 * ldd;
     i64 n = 0;
     for (; n + 8 * L <= N; n += 8 * L) columns_summed<T, 8>(rows, from + n, ldd, C + n);

@@ -45,7 +45,8 @@ Kernels<T> table(const char* isa) {
   k.gemm = gemm<T>;
   k.tn_work = tn_work<T>;
   k.gemm_tn = gemm_tn<T>;
-  k.column_sums = column_sums<T>;
+  k.tn_pack = tn_pack<T>;
+  k.tn_size = tn_size<T>;
   k.matmul = matmul<T>;
   k.multiply_add = multiply_add<T>;
   return k;

@@ -31,6 +31,15 @@ enum class Op : int {
 // How a product or a reduction begins.
 enum class Init : int { zero, bias, accumulate };
 
+// A right side of a product that sums over rows: X [R, N] as `tn_pack` writes it, and where its sums go.
+template <class T>
+struct Right {
+  const T* packed;
+  i64 N;
+  T* C;
+  i64 ldc;
+};
+
 template <class T>
 struct Kernels {
   const char* isa;  // "base", "avx2" or "avx512"
@@ -68,14 +77,16 @@ struct Kernels {
   void (*gemm)(i64 M, i64 N, i64 K, const T* A, i64 lda, const T* packed, Init init, const T* bias, T* C, i64 ldc,
                i64 n0, i64 n1);
 
-  // C[m, n] += Σ_r D[r, m] X[r, n] over R ≤ 512 rows, for m0 ≤ m < m1 and all n < N: rows in blocks of 128 from 0, each
-  // block one chain of fused multiply-adds from 0, blocks added to C in order. `work` holds at least tn_work(N) numbers.
-  // The bits do not depend on m0, m1.
-  i64 (*tn_work)(i64 N);
-  void (*gemm_tn)(i64 M, i64 N, i64 R, const T* D, i64 ldd, const T* X, i64 ldx, T* C, i64 ldc, i64 m0, i64 m1,
+  // For each of `rights`, C[m, n] += Σ_r D[r, m] X[r, n] over R ≤ 512 rows, for m0 ≤ m < m1 and all n < N: rows in
+  // blocks of 128 from 0, each block one chain of fused multiply-adds from 0, blocks added to C in order. And for each
+  // of `sums`, sum[m] += Σ_r D[r, m]: blocks of 128 rows, each of runs of 16, added from 0 in order, then to each other
+  // in order. The bits do not depend on m0, m1. `work` holds at least tn_work() numbers.
+  void (*gemm_tn)(i64 R, const T* D, i64 ldd, i64 m0, i64 m1, i64 rights, const Right<T>* right, i64 sums, T* const* sum,
                   T* work);
-  // C[n] += Σ_r D[r, n]: blocks of 256 rows, each of runs of 16, added from 0 in order, then to each other in order.
-  void (*column_sums)(i64 N, i64 R, const T* D, i64 ldd, T* C);
+  i64 (*tn_work)();
+  // X for gemm_tn, tn_size(N) numbers: row r lies at X + r * ldx, or, where `listed` is no null pointer, at listed[r].
+  void (*tn_pack)(i64 R, i64 N, const T* X, i64 ldx, const T* const* listed, T* packed);
+  i64 (*tn_size)(i64 N);
 
   // One small product for one row: C[m, n] = init(zero or accumulate) + Σ_k A[m, k] B[k, n], any strides.
   // Where the B's columns are contiguous (bn == 1) or not: k is one chain of fused multiply-adds, in order, from the

@@ -70,15 +70,12 @@ class Products {
   // Every thread sums all positions of a chunk, of its own part of the outputs: the same bits at any number of threads.
   // `fresh`: they begin at zero.
   void sums(Thread<T>& own, int thread, int threads, i64 from, i64 end, bool fresh) const {
-    for (size_t i = 0; i < p_.sums.size(); i++) {
-      const Sum& s = p_.sums[i];
-      const i64 wide = s.x.tensor < 0 ? s.N : s.M, unit = s.x.tensor < 0 ? 16 : 1;
-      const i64 units = (wide + unit - 1) / unit;
-      const i64 m0 = std::min(wide, units * thread / threads * unit), m1 = std::min(wide, units * (thread + 1) / threads * unit);
+    for (const Sum& s : p_.sums) {
+      const i64 m0 = s.M * thread / threads, m1 = s.M * (thread + 1) / threads;
       if (m0 >= m1) continue;
       if (fresh) clear(s, m0, m1);
-      if (s.x.tensor < 0) column_sums(own, s, from, end, m0, m1);
-      else weight_sum(own, s, from, end, m0, m1);
+      const i64 step = std::max<i64>(1, kSummed / s.subrows);  // a position of more sub-rows is a run of its own
+      for (i64 at = at_.first; at < end; at += step) sum(own, s, at_.at_position(from, at, std::min(step, end - at)), m0, m1);
     }
   }
 
@@ -94,36 +91,42 @@ class Products {
     }
   }
 
-  // Positions in runs of 512 sub-rows; a position of more is a run of its own.
-  static i64 run_of(const Sum& s) { return std::max<i64>(1, kSummed / s.subrows); }
-
   // The outputs m0 … m1 of a sum.
   void clear(const Sum& s, i64 m0, i64 m1) const {
-    T* to = at_.slot(s.slot) + s.offset;
-    if (s.x.tensor < 0) std::memset(to + m0, 0, size_t(m1 - m0) * sizeof(T));
-    else
-      for (i64 m = m0; m < m1; m++) std::memset(to + m * s.ld, 0, size_t(s.N) * sizeof(T));
+    for (const auto& c : s.columns) std::memset(at_.slot(c.slot) + c.offset + m0, 0, size_t(m1 - m0) * sizeof(T));
+    for (const auto& p : s.products)
+      for (i64 m = m0; m < m1; m++) std::memset(at_.slot(p.slot) + p.offset + m * p.ld, 0, size_t(p.N) * sizeof(T));
   }
 
-  void weight_sum(Thread<T>& own, const Sum& s, i64 from, i64 end, i64 m0, i64 m1) const {
-    T* to = at_.slot(s.slot) + s.offset;
-    const i64 step = run_of(s);
-    for (i64 at = at_.first; at < end; at += step) {
-      const Block b = at_.at_position(from, at, std::min(step, end - at));
-      const Side d = side(own, s.d, b, s.subrows, s.M, 0), x = side(own, s.x, b, s.subrows, s.N, 1);
-      for (i64 r = 0, rows = b.rows * s.subrows; r < rows; r += kSummed)
-        k_.gemm_tn(s.M, s.N, std::min(kSummed, rows - r), d.data + r * d.ld, d.ld, x.data + r * x.ld, x.ld, to, s.ld, m0, m1,
-                   own.work);
+  void sum(Thread<T>& own, const Sum& s, const Block& b, i64 m0, i64 m1) const {
+    const Side d = side(own, s.d, b, s.subrows, s.M, 0);
+    std::vector<T*> sums;
+    for (const auto& c : s.columns) sums.push_back(at_.slot(c.slot) + c.offset);
+    Right<T> rights[kTogether];
+    for (i64 r = 0, rows = b.rows * s.subrows; r < rows; r += kSummed) {
+      const i64 R = std::min(kSummed, rows - r);
+      i64 columns = i64(sums.size());
+      for (size_t done = 0; done < s.products.size() || columns; done += kTogether) {
+        const size_t count = std::min(s.products.size() - done, size_t(kTogether));
+        T* at = own.work + k_.tn_work();
+        for (size_t i = 0; i < count; i++) {
+          const Sum::Product& p = s.products[done + i];
+          packed_right(own, p, b, s.subrows, r, R, at);
+          rights[i] = {at, p.N, at_.slot(p.slot) + p.offset, p.ld};
+          at += k_.tn_size(p.N);
+        }
+        k_.gemm_tn(R, d.data + r * d.ld, d.ld, m0, m1, i64(count), rights, columns, sums.data(), own.work);
+        columns = 0;
+      }
     }
   }
 
-  void column_sums(Thread<T>& own, const Sum& s, i64 from, i64 end, i64 n0, i64 n1) const {
-    const i64 step = run_of(s);
-    for (i64 at = at_.first; at < end; at += step) {
-      const Block b = at_.at_position(from, at, std::min(step, end - at));
-      const Side d = side(own, s.d, b, s.subrows, s.N, 0);
-      k_.column_sums(n1 - n0, b.rows * s.subrows, d.data + n0, d.ld, at_.slot(s.slot) + s.offset + n0);
-    }
+  // R sub-rows of a block, from the r-th on.
+  void packed_right(Thread<T>& own, const Sum::Product& p, const Block& b, i64 subrows, i64 r, i64 R, T* to) const {
+    const View<T> v = at_.view(own, p.x.tensor, p.x.offset, b, own.room(1));
+    if (!v.regular() && subrows == 1) return k_.tn_pack(R, p.N, nullptr, 0, v.rows + r, to);
+    const Side x = laid(own, v, p.x, b, subrows, p.N, 1);
+    k_.tn_pack(R, p.N, x.data + r * x.ld, x.ld, nullptr, to);
   }
 
   struct Side {
@@ -133,21 +136,18 @@ class Products {
 
   // The sub-rows of a block, one below the other; gathered where they do not lie so.
   Side side(Thread<T>& own, const Operand& o, const Block& b, i64 subrows, i64 width, int which) const {
-    const View<T> v = at_.view(own, o.tensor, o.offset, b, own.room(which));
+    return laid(own, at_.view(own, o.tensor, o.offset, b, own.room(which)), o, b, subrows, width, which);
+  }
+  Side laid(Thread<T>& own, const View<T>& v, const Operand& o, const Block& b, i64 subrows, i64 width, int which) const {
     if (subrows == 1 && v.regular()) return {v.base, v.ld};
     if (v.regular() && v.ld == subrows * o.s[1]) return {v.base, o.s[1]};
     gathered(b.rows, subrows, width, own.gather[which], v, o.s[1]);
     return {own.gather[which], width};
   }
 
-  // Rows put together; they lie far apart, and the next ones are on their way while one is copied.
+  // Rows put together.
   void gathered(i64 rows, i64 subrows, i64 width, T* to, const View<T>& v, i64 ld) const {
-    constexpr i64 kAhead = 6, kLine = 64 / i64(sizeof(T));
-    for (i64 r = 0; r < rows; r++) {
-      if (r + kAhead < rows && subrows == 1)
-        for (i64 j = 0; j < width; j += kLine) __builtin_prefetch(v.at(r + kAhead) + j);
-      k_.gather(subrows, width, to + r * subrows * width, width, v.at(r), ld, 1);
-    }
+    for (i64 r = 0; r < rows; r++) k_.gather(subrows, width, to + r * subrows * width, width, v.at(r), ld, 1);
   }
 
   const Places<T>& at_;

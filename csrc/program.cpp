@@ -399,30 +399,33 @@ class Reader {
 
   void sum(const std::string& what) {
     require(what == "wgrad" || what == "bgrad", "the phase `reduce` holds wgrad and bgrad");
-    Sum s{};
-    s.slot = slot();
-    s.offset = size();
     const bool product = what == "wgrad";
-    if (product) {
-      s.ld = size();
-      s.M = size();
-    }
-    s.N = size();
-    s.subrows = integer(1, kMost);
-    Operand* sides[2] = {&s.d, &s.x};
-    for (int i = 0; i < (product ? 2 : 1); i++) {
-      Operand& o = *sides[i];
-      o.tensor = tensor_id();
-      o.offset = size();
-      o.s[1] = size();
-      o.s[2] = 1;
-      const i64 width = product && i == 0 ? s.M : s.N;
-      const i64 n[3] = {1, s.subrows, width};
-      within(o, n);
-      placed(o);
-      widen(s.subrows * width);
-    }
-    p_.sums.push_back(s);
+    const i64 to = slot(), offset = size(), ld = product ? size() : 0;
+    const i64 M = size(), N = product ? size() : 0, subrows = integer(1, kMost);
+    Sum& s = sum_of(side(subrows, M), M, subrows);
+    if (product) s.products.push_back({to, offset, ld, N, side(subrows, N)});
+    else s.columns.push_back({to, offset});
+  }
+
+  Operand side(i64 subrows, i64 width) {
+    Operand o;
+    o.tensor = tensor_id();
+    o.offset = size();
+    o.s[1] = size();
+    o.s[2] = 1;
+    const i64 n[3] = {1, subrows, width};
+    within(o, n);
+    placed(o);
+    widen(subrows * width);
+    return o;
+  }
+
+  // The sums that have this left side.
+  Sum& sum_of(const Operand& d, i64 M, i64 subrows) {
+    for (Sum& s : p_.sums)
+      if (s.d.tensor == d.tensor && s.d.offset == d.offset && s.d.s[1] == d.s[1] && s.M == M && s.subrows == subrows) return s;
+    p_.sums.push_back({d, M, subrows, {}, {}});
+    return p_.sums.back();
   }
 
   void finish() {

@@ -87,10 +87,20 @@ struct Instruction {
   i64 width;  // numbers a row that it touches, for choosing how many rows to do at once
 };
 
-// A sum over rows into parameter gradients. bgrad has x.tensor = -1.
+// Sums over rows into parameter gradients, all of one left side: d' x for each of `products`, and the sums of d's
+// columns for each of `columns`.
 struct Sum {
-  i64 slot, offset, ld, M, N, subrows;
-  Operand d, x;
+  struct Product {
+    i64 slot, offset, ld, N;
+    Operand x;
+  };
+  struct Columns {
+    i64 slot, offset;
+  };
+  Operand d;
+  i64 M, subrows;
+  std::vector<Product> products;
+  std::vector<Columns> columns;
 };
 
 struct Program {

@@ -16,6 +16,7 @@ constexpr i64 kTileRows = 96;        // rows done at once in the loop
 constexpr i64 kChunkBytes = 2 << 20;
 constexpr i64 kChunkPositions = 512;
 constexpr i64 kSummed = 512;           // rows that a sum over rows takes at once
+constexpr i64 kTogether = 4;        // right sides that one pass over a left side serves
 constexpr i64 kGrouped = 1 << 14;      // numbers of the widest instruction between two products that are done at once
 constexpr i64 kJoined = 2048;          // numbers that each part of a product hands at once to the strip that reads it
 constexpr i64 kStepPositions = 24;     // a step of more rows than that is done in blocks of its own
