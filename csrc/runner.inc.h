@@ -171,22 +171,14 @@ class Runner {
     const i64 first = at_.ranks.start[size_t(from)], end = at_.ranks.start[size_t(to)];
     if (thread == 0) at_.first = first;
     barrier_->wait();
-    static const bool kByRanks = getenv("BYRANKS");
-    if (kByRanks && !by_columns_) {
-      if (!p_.before.empty()) loop(own, p_.before, thread, from, to);
-      if (!p_.loop.empty()) loop(own, p_.loop, thread, from, to);
-      if (!p_.after.empty()) loop(own, p_.after, thread, from, to);
-      barrier_->wait();
-    } else {
     over_positions(own, p_.before, thread, threads, from, end);
     if (!p_.loop.empty()) {
       if (by_columns_) loop_by_columns(own, thread, threads, from, to);
-      else loop(own, p_.loop, thread, from, to);
+      else loop(own, thread, from, to);
       k_.settle();
       barrier_->wait();
     }
     over_positions(own, p_.after, thread, threads, from, end);
-    }
     if (!p_.fold.empty()) {
       fold(own, thread, from, to);
       barrier_->wait();
@@ -232,14 +224,14 @@ class Runner {
       std::memset(at_.carried(k, b.tau, b.rank), 0, size_t(b.rows * p_.carries[k].width) * sizeof(T));
   }
 
-  void loop(Thread<T>& own, const std::vector<Instruction>& list, int thread, i64 from, i64 to) {
+  void loop(Thread<T>& own, int thread, i64 from, i64 to) {
     for (i64 r0 = ranges_[size_t(thread)]; r0 < ranges_[size_t(thread) + 1]; r0 += kTileRows) {
       const i64 r1 = std::min(r0 + kTileRows, ranges_[size_t(thread) + 1]);
       for (i64 i = from; i < to; i++) {
         const Block b = step(p_.forward ? i : to - 1 - (i - from), r0, r1);
         if (b.rows <= 0) continue;
-        block(own, list, b);
-        if (&list == &p_.loop && cuts(b)) cut(b);
+        block(own, p_.loop, b);
+        if (cuts(b)) cut(b);
       }
     }
   }
