@@ -140,10 +140,9 @@ static void fill_elementwise(Kernels<T>& k) {
 
 template <class T>
 static void gather(i64 rows, i64 n, T* d, i64 ldd, const T* a, i64 lda, i64 sa) {
+  if (sa == 1) return elementwise<T, Op::mov>(rows, n, d, ldd, a, lda, nullptr, 0, nullptr, 0);
   for (i64 r = 0; r < rows; r++, d += ldd, a += lda) {
-    if (sa == 1) {
-      __builtin_memcpy(d, a, size_t(n) * sizeof(T));
-    } else if (sa == 0) {
+    if (sa == 0) {
       const Vec<T> value = spread<T>(a[0]);
       i64 j = 0;
       for (; j + kLanes<T> <= n; j += kLanes<T>) store(d + j, value);
@@ -156,11 +155,9 @@ static void gather(i64 rows, i64 n, T* d, i64 ldd, const T* a, i64 lda, i64 sa) 
 
 template <class T>
 static void scatter(i64 rows, i64 n, T* d, i64 ldd, i64 sd, const T* a, i64 lda) {
-  for (i64 r = 0; r < rows; r++, d += ldd, a += lda) {
-    if (sd == 1) __builtin_memcpy(d, a, size_t(n) * sizeof(T));
-    else
-      for (i64 j = 0; j < n; j++) d[j * sd] = a[j];
-  }
+  if (sd == 1) return elementwise<T, Op::mov>(rows, n, d, ldd, a, lda, nullptr, 0, nullptr, 0);
+  for (i64 r = 0; r < rows; r++, d += ldd, a += lda)
+    for (i64 j = 0; j < n; j++) d[j * sd] = a[j];
 }
 
 template <class T>
