@@ -1,5 +1,6 @@
 // The Python module unspool._engine.
 #include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
@@ -10,6 +11,7 @@
 #include <tuple>
 
 #include "peak.h"
+#include "rooms.h"
 #include "run.h"
 
 namespace nb = nanobind;
@@ -45,6 +47,42 @@ void push(unspool::Stream& stream, std::uintptr_t x, i64 xb, i64 xt, std::uintpt
   stream.push({reinterpret_cast<void*>(x), xb, xt}, {reinterpret_cast<void*>(y), yb, yt}, T);
 }
 
+// A tensor of DLPack, as its standard lays it out, over a room that goes back to the others when nobody holds it.
+struct Kept {
+  nb::dlpack::dltensor tensor;
+  void* manager;
+  void (*deleter)(Kept*);
+  i64 shape, stride;
+
+  Kept(i64 count, bool single) : tensor{}, manager(nullptr), shape(count), stride(1) {
+    const std::size_t bytes = single ? sizeof(float) : sizeof(double);
+    tensor.data = unspool::take_room(std::size_t(count) * bytes);
+    tensor.device = {nb::device::cpu::value, 0};
+    tensor.ndim = 1;
+    tensor.dtype = single ? nb::dtype<float>() : nb::dtype<double>();
+    tensor.shape = &shape;
+    tensor.strides = &stride;
+    deleter = [](Kept* self) {
+      unspool::give_room(self->tensor.data);
+      delete self;
+    };
+  }
+};
+
+nb::capsule room(i64 count, bool single) {
+  Kept* made = new Kept(count, single);
+  PyObject* capsule = PyCapsule_New(made, "dltensor", [](PyObject* self) {
+    if (!PyCapsule_IsValid(self, "dltensor")) return;  // its taker has renamed it, and deletes what is in it
+    Kept* unused = static_cast<Kept*>(PyCapsule_GetPointer(self, "dltensor"));
+    unused->deleter(unused);
+  });
+  if (!capsule) {
+    made->deleter(made);
+    throw nb::python_error();
+  }
+  return nb::steal<nb::capsule>(capsule);
+}
+
 }  // namespace
 
 NB_MODULE(_engine, m) {
@@ -58,6 +96,8 @@ NB_MODULE(_engine, m) {
   nb::class_<unspool::Stream>(m, "Stream", "A forward program, its matrices packed, run a few steps at a time.")
       .def("__init__", &make_stream, "program"_a, "args"_a, "x"_a, "y"_a, "B"_a, "threads"_a)
       .def("push", &push, "x"_a, "xb"_a, "xt"_a, "y"_a, "yb"_a, "yt"_a, "T"_a, "One call from two threads at once is not safe.");
+  m.def("room", &room, "count"_a, "single"_a,
+        "So many numbers of unknown contents, float or double, as a DLPack capsule; their memory is used again.");
   m.def("isa", [] { return std::string(unspool::kernels<float>().isa); }, "The instruction set of the kernels in use.");
   m.def("fma_peak", &unspool::fma_peak, "seconds"_a, nb::call_guard<nb::gil_scoped_release>(),
         "The most float32 operations a second that the calling thread reached in so many seconds of multiply-adds.");

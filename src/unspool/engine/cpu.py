@@ -151,28 +151,47 @@ def forward(
     told: Programs, x: Tensor, states: Sequence[Tensor], contexts: Sequence[Tensor], weights: Sequence[Tensor],
     span: Span, keep: bool, room: int | None = None,
 ) -> tuple[Tensor, list[Tensor], list[Tensor]]:  # fmt: skip
-    """Outputs `[B, T, O]`, final states, and what the backward pass needs: saved values of `room` row-steps (as many
-    as there are if `None`), or with `checkpoint` the states at the segments' starts."""
+    """Outputs `[B, T, O]`, final states, and what the backward pass needs: saved values, one tensor of `room` row-steps
+    (as many as there are, in memory that is used again, if `None`), or with `checkpoint` the states at the segments'
+    starts."""
     make = x.new_empty if span.lengths is None else x.new_zeros
     y = make(span.batch, span.time, told.output)
     given = inputs(x, contexts, weights) | {("y", 0): by_step(y)}
     segments = span.segments()
     whole = len(segments) == 1
-    saved = _room(told, x, span.positions(0, span.time) if room is None else room) if keep and whole else []
-    if room is not None and span.lengths is not None:
-        saved = [value.zero_() for value in saved]  # what no row-step fills is defined all the same
+    steps = span.positions(0, span.time)
+    saved = None
+    if keep and whole:
+        # An operator's result is defined all over: where rows end early, also what no row-step fills.
+        fill = x.new_empty if span.lengths is None else x.new_zeros
+        saved = _room(told, x, steps) if room is None else fill(room * sum(told.saved))
     starts: list[Tensor] = []
     chosen = told.forward if keep and whole else told.forward_only
     for start, stop in segments:
         finals = [torch.empty_like(value) for value in states]
-        span.run(chosen, given | _carried(states, finals, "state", "final") | _slots("saved", saved), start, stop)
+        kept = {} if saved is None else _saved(told, saved, steps)
+        span.run(chosen, given | _carried(states, finals, "state", "final") | kept, start, stop)
         starts += states if keep and not whole else []
         states = finals
-    return y, list(states), saved if whole else starts
+    return y, list(states), starts if saved is None else [saved]
 
 
-def _room(told: Programs, like: Tensor, positions: int) -> list[Tensor]:
-    return [like.new_empty(positions, width) for width in told.saved]
+def _room(told: Programs, like: Tensor, positions: int) -> Tensor:
+    """Memory for the saved values of so many row-steps, which goes from step to step: fresh pages cost time."""
+    count = positions * sum(told.saved)
+    if count == 0:
+        return like.new_empty(count)
+    return torch.from_dlpack(_engine.room(count, like.dtype == torch.float32))
+
+
+def _saved(told: Programs, room: Tensor, positions: int) -> Given:
+    """The slots of saved values, each `[positions, width]`, one after the other in `room`."""
+    given: Given = {}
+    at = room.data_ptr()
+    for index, width in enumerate(told.saved):
+        given["saved", index] = at, 0, 0
+        at += positions * width * room.element_size()
+    return given
 
 
 def _slots(kind: str, values: Sequence[Tensor]) -> Given:
@@ -218,8 +237,10 @@ def backward(
     leave: dict[int, Tensor] = {}
     segments = span.segments()
     for number, (start, stop) in reversed(list(enumerate(segments))):
-        saved, begin = list(kept), states
-        if len(segments) > 1:
+        begin = states
+        if len(segments) == 1:
+            (saved,) = kept
+        else:
             begin = kept[number * len(states) : (number + 1) * len(states)]
             saved = _again(told, given, begin, span, start, stop, x)
         leave = {index: x.new_empty(span.batch, *told.states[index]) for index in carried}
@@ -227,22 +248,23 @@ def backward(
         mine |= {("dfinal", i): flat(nothing) if v is None else by_row(v) for i, v in enter.items()}
         mine |= {("dinitial", index): by_row(value) for index, value in leave.items()}
         last = number == len(segments) - 1  # the first to run: it makes the sums, the others add to them
-        span.run(told.backward, given | mine | _slots("saved", saved), start, stop, fresh=last)
+        mine |= _saved(told, saved, span.positions(start, stop))
+        span.run(told.backward, given | mine, start, stop, fresh=last)
         enter = dict(leave)
     return Gradients(dx, leave, dcontexts, sums)
 
 
 def _again(
     told: Programs, given: Given, begin: Sequence[Tensor], span: Span, start: int, stop: int, like: Tensor
-) -> list[Tensor]:
+) -> Tensor:
     """Run a segment forward once more, for what its backward pass needs; its outputs are known already."""
-    saved = _room(told, like, span.positions(start, stop))
+    positions = span.positions(start, stop)
+    saved = _room(told, like, positions)
     finals = [torch.empty_like(value) for value in begin]
     scratch = like.new_empty(max(1, span.batch), told.output)
     aside: Given = {("y", 0): (scratch.data_ptr(), scratch.stride(0), 0)}
-    span.run(
-        told.forward, given | aside | _carried(begin, finals, "state", "final") | _slots("saved", saved), start, stop
-    )
+    kept = _saved(told, saved, positions)
+    span.run(told.forward, given | aside | _carried(begin, finals, "state", "final") | kept, start, stop)
     return saved
 
 

@@ -67,11 +67,9 @@ def _unfold_fake(
     finals = [x.new_empty(value.shape) for value in states]
     if not keep:
         return y, finals, []
-    if not checkpoint:
-        return y, finals, [x.new_empty(rows * steps, width) for width in told.saved]
-    segments = -(-int(steps) // checkpoint)
+    segments = -(-int(steps) // checkpoint) if checkpoint else 1
     if segments == 1:
-        return y, finals, [x.new_empty(rows * steps, width) for width in told.saved]
+        return y, finals, [x.new_empty(rows * steps * sum(told.saved))]
     return y, finals, [x.new_empty(value.shape) for _ in range(segments) for value in states]
 
 
