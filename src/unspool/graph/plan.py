@@ -176,6 +176,11 @@ def _sink(plan: PassPlan, nodes: list[Node], carried: set[Node]) -> None:
 def _raise_maps(plan: PassPlan, nodes: list[Node]) -> None:
     """Elementwise work after the loop that would read more than it writes is done in the loop, while all is at hand."""
     for node in nodes:
+        if plan.phase.get(node) == "after" and node.op == "pieces":
+            # What is made in the loop is put together there too, as it is written.
+            if all(ref.node.op in ("map", "copy") and plan.phase.get(ref.node) == "loop" for ref in node.refs()):
+                plan.phase[node] = "loop"
+            continue
         if plan.phase.get(node) != "after" or node.op not in ("map", "copy"):
             continue
         sources = {ref.node for ref in node.refs() if plan.phase.get(ref.node) == "loop"}
