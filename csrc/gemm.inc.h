@@ -327,6 +327,37 @@ static void gemm_tn(i64 R, const T* D, i64 ldd, i64 m0, i64 m1, i64 rights, cons
   }
 }
 
+// C[n] += Σ_r D[r] X[r, n] over one block, for V vectors of columns.
+template <class T, int V>
+INLINE void weighted(i64 rows, const T* D, i64 ldd, const T* X, i64 ldx, T* C) {
+  constexpr int L = kLanes<T>;
+  Vec<T> acc[V] = {};
+  for (i64 r = 0; r < rows; r++) {
+    const Vec<T> d = spread<T>(D[r * ldd]);
+#pragma GCC unroll 8
+    for (int v = 0; v < V; v++) acc[v] = fused(d, load(X + r * ldx + v * L), acc[v]);
+  }
+#pragma GCC unroll 8
+  for (int v = 0; v < V; v++) store(C + v * L, load(C + v * L) + acc[v]);
+}
+
+template <class T>
+static void weighted_sum(i64 R, i64 N, const T* D, i64 ldd, const T* X, i64 ldx, T* C) {
+  constexpr int L = kLanes<T>;
+  for (i64 r0 = 0; r0 < R; r0 += kSumBlock) {
+    const i64 rows = R - r0 < kSumBlock ? R - r0 : kSumBlock;
+    const T *d = D + r0 * ldd, *x = X + r0 * ldx;
+    i64 n = 0;
+    for (; n + 8 * L <= N; n += 8 * L) weighted<T, 8>(rows, d, ldd, x + n, ldx, C + n);
+    for (; n + L <= N; n += L) weighted<T, 1>(rows, d, ldd, x + n, ldx, C + n);
+    for (; n < N; n++) {
+      T acc = 0;
+      for (i64 r = 0; r < rows; r++) acc = fused(d[r * ldd], x[r * ldx + n], acc);
+      C[n] += acc;
+    }
+  }
+}
+
 // Columns n … n + V vectors.
 template <class T, int V>
 INLINE void columns_summed(i64 rows, const T* D, i64 ldd, T* C) {

@@ -45,6 +45,7 @@ Kernels<T> table(const char* isa) {
   k.gemm = gemm<T>;
   k.tn_work = tn_work<T>;
   k.gemm_tn = gemm_tn<T>;
+  k.weighted_sum = weighted_sum<T>;
   k.tn_pack = tn_pack<T>;
   k.tn_size = tn_size<T>;
   k.matmul = matmul<T>;

@@ -88,6 +88,9 @@ struct Kernels {
   void (*tn_pack)(i64 R, i64 N, const T* X, i64 ldx, const T* const* listed, T* packed);
   i64 (*tn_size)(i64 N);
 
+  // gemm_tn for one column of D and one X: the same bits, and no copy of X.
+  void (*weighted_sum)(i64 R, i64 N, const T* D, i64 ldd, const T* X, i64 ldx, T* C);
+
   // One small product for one row: C[m, n] = init(zero or accumulate) + Σ_k A[m, k] B[k, n], any strides.
   // Where the B's columns are contiguous (bn == 1) or not: k is one chain of fused multiply-adds, in order, from the
   // beginning, unless bn != 1 and ak == bk == 1: then each element is a `dot`, added to the beginning.

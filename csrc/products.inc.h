@@ -71,6 +71,10 @@ class Products {
   // `fresh`: they begin at zero.
   void sums(Thread<T>& own, int thread, int threads, i64 from, i64 end, bool fresh) const {
     for (const Sum& s : p_.sums) {
+      if (s.M == 1) {
+        weighted_sums(own, s, thread, threads, from, end, fresh);
+        continue;
+      }
       const i64 m0 = s.M * thread / threads, m1 = s.M * (thread + 1) / threads;
       if (m0 >= m1) continue;
       if (fresh) clear(s, m0, m1);
@@ -96,6 +100,33 @@ class Products {
     for (const auto& c : s.columns) std::memset(at_.slot(c.slot) + c.offset + m0, 0, size_t(m1 - m0) * sizeof(T));
     for (const auto& p : s.products)
       for (i64 m = m0; m < m1; m++) std::memset(at_.slot(p.slot) + p.offset + m * p.ld, 0, size_t(p.N) * sizeof(T));
+  }
+
+  // Sums whose left side is one column: every thread takes its part of the other side's columns.
+  void weighted_sums(Thread<T>& own, const Sum& s, int thread, int threads, i64 from, i64 end, bool fresh) const {
+    auto first = [threads](const Sum::Product& p, int t) { return std::min(p.N, (p.N + 15) / 16 * t / threads * 16); };
+    auto place = [this](i64 slot, i64 offset) { return at_.slot(slot) + offset; };
+    for (const auto& p : s.products)
+      if (const i64 n0 = first(p, thread), n1 = first(p, thread + 1); fresh && n0 < n1)
+        std::memset(place(p.slot, p.offset) + n0, 0, size_t(n1 - n0) * sizeof(T));
+    for (const auto& c : s.columns)
+      if (fresh && thread == 0) *place(c.slot, c.offset) = 0;
+    const i64 step = std::max<i64>(1, kSummed / s.subrows);
+    for (i64 at = at_.first; at < end; at += step) {
+      const Block b = at_.at_position(from, at, std::min(step, end - at));
+      const Side d = side(own, s.d, b, s.subrows, 1, 0);
+      const i64 R = b.rows * s.subrows;
+      for (size_t i = 0; thread == 0 && i < s.columns.size(); i++) {
+        T* to = place(s.columns[i].slot, s.columns[i].offset);
+        k_.gemm_tn(R, d.data, d.ld, 0, 1, 0, nullptr, 1, &to, own.work);
+      }
+      for (const auto& p : s.products) {
+        const i64 n0 = first(p, thread), n1 = first(p, thread + 1);
+        if (n0 == n1) continue;
+        const Side x = side(own, p.x, b, s.subrows, p.N, 1);
+        k_.weighted_sum(R, n1 - n0, d.data, d.ld, x.data + n0, x.ld, place(p.slot, p.offset) + n0);
+      }
+    }
   }
 
   void sum(Thread<T>& own, const Sum& s, const Block& b, i64 m0, i64 m1) const {

@@ -51,7 +51,7 @@ Rule = Callable[[Node, dict[Node, list[tuple[Node, Ref]]]], "Ref | None"]
 
 def rewritten(graph: RowGraph, carried: list[int]) -> RowGraph:
     """Apply all rewrites, first those that open the way for others; `carried` are the inputs that are states."""
-    for rule in (_joined_pads, _product_of_pieces, _biased):
+    for rule in (_joined_pads, _product_of_pieces, _biased, _thin):
         graph = _apply(graph, rule)
     graph = _sliced_maps(_split_products(graph, carried))
     return _apply(graph, _multiply_add)
@@ -218,7 +218,8 @@ def _biased(node: Node, users: dict[Node, list[tuple[Node, Ref]]]) -> Ref | None
         return None
     for product, bias in (node.refs(), node.refs()[::-1]):
         source = product.node
-        if source.op == "gemm" and len(source.args) == 2 and product.dense and len(users.get(source, ())) <= 1:
+        lone = product.dense and len(users.get(source, ())) <= 1
+        if source.op == "gemm" and len(source.args) == 2 and lone and not _is_thin(source):
             size = source.shape[2]
             flat = bias.node.op == "weight" and bias.shape[-1] == size and bias.strides[-1] == 1
             if flat and source.shape[0] == 1 and all(stride == 0 for stride in _others(bias)):
@@ -226,6 +227,24 @@ def _biased(node: Node, users: dict[Node, list[tuple[Node, Ref]]]) -> Ref | None
                 made = Node("gemm", source.shape, (*source.args, start), line=source.line)
                 return _as(made, node.shape)
     return None
+
+
+def _is_thin(product: Node) -> bool:
+    """Whether a product has one column, or sums one number: the engine's tiles would be empty for the most part."""
+    return product.shape[2] == 1 or product.refs()[0].shape[2] == 1
+
+
+def _thin(node: Node, users: dict[Node, list[tuple[Node, Ref]]]) -> Ref | None:
+    """A product with a vector is elementwise, or an inner product for each row."""
+    if node.op != "gemm" or len(node.args) != 2 or not _is_thin(node):
+        return None
+    a, w = node.refs()
+    if a.shape[2] == 1:
+        left = Ref(a.node, node.shape, (*a.strides[:2], 0), a.offset)
+        right = Ref(w.node, node.shape, (w.strides[0], 0, w.strides[2]), w.offset)
+        return whole(Node("map", node.shape, (left, right), "mul", line=node.line))
+    column = replace(w, strides=(*w.strides[:2], 0))
+    return whole(Node("matmul", node.shape, (a, column), line=node.line))
 
 
 def _others(ref: Ref) -> list[int]:
