@@ -107,7 +107,7 @@ class Runner {
         const Pack& k = p_.packs[size_t(p_.gemms[size_t(in.index)].pack)];
         matrices += k.K * k.N;
       }
-    const bool few = call_.B < 8 * threads, large = matrices * i64(sizeof(T)) > kNearBytes && call_.B <= kTileRows;
+    const bool few = call_.B < 8 * threads, large = matrices * i64(sizeof(T)) > kNearBytes && call_.B <= 8 * threads;
     return (few || large) && matrices * std::min<i64>(call_.B, 8) >= kStepWork * i64(p_.loop.size());
   }
 
