@@ -625,7 +625,8 @@ class _Converter:
         if product is None:
             kept = tuple(size for d, size in enumerate(ref.shape) if d not in chosen)
             flat = self._subrows(self._real(ref), inner) if inner else self._unreduced(ref)
-            if flat is None:
+            (source, *_) = self.at.args
+            if flat is None or (not inner and isinstance(source, fx.Node) and len(source.users) > 1):
                 flat = self._flat(self._reduced("sum", ref, inner) if inner else ref)
             product = Node("bgrad", (math.prod(kept),), (flat,), info={"groups": 1}, line=line(self.at))
         self.sums[self.at] = product

@@ -174,14 +174,14 @@ def _sink(plan: PassPlan, nodes: list[Node], carried: set[Node]) -> None:
 
 
 def _raise_maps(plan: PassPlan, nodes: list[Node]) -> None:
-    """Elementwise work after the loop that would read more than it writes is done in the loop, while all is at hand."""
+    """Work of each row after the loop that would read more than it writes is done in the loop, while all is at hand."""
     for node in nodes:
         if plan.phase.get(node) == "after" and node.op == "pieces":
             # What is made in the loop is put together there too, as it is written.
             if all(ref.node.op in ("map", "copy") and plan.phase.get(ref.node) == "loop" for ref in node.refs()):
                 plan.phase[node] = "loop"
             continue
-        if plan.phase.get(node) != "after" or node.op not in ("map", "copy"):
+        if plan.phase.get(node) != "after" or node.op not in ("map", "copy", "matmul"):
             continue
         sources = {ref.node for ref in node.refs() if plan.phase.get(ref.node) == "loop"}
         if any(plan.phase.get(ref.node) == "after" for ref in node.refs()):
@@ -254,7 +254,7 @@ class _Planner:
                 continue
             if node in after and after[node] in sequences:
                 continue
-            fresh = self._fresh(node, needed, sequences, after)
+            fresh = self._behind(node, needed, sequences, after)
             if node.op in CHEAP and (not fresh or sum(source.width for source in fresh) < node.width):
                 for ref in node.refs():
                     needed.add(ref.node)
@@ -266,6 +266,14 @@ class _Planner:
 
     def _inputs_named(self, name: str, nodes: Iterable[Node]) -> list[Node]:
         return [node for node in nodes if node.op == "input" and node.name == name]
+
+    def _behind(self, node: Node, needed: set[Node], sequences: set[int], after: dict[Node, int]) -> set[Node]:
+        """What must be kept to compute `node` again, and the elementwise work, as wide as it is, that it begins with."""
+        found: set[Node] = set()
+        for source in self._fresh(node, needed, sequences, after):
+            wide = source.op in CHEAP and source.width >= node.width
+            found |= self._fresh(source, needed, sequences, after) if wide else {source}
+        return found
 
     def _fresh(self, node: Node, needed: set[Node], sequences: set[int], after: dict[Node, int]) -> set[Node]:
         """What `node` is computed from that is not kept anyway."""

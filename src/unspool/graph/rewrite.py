@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from unspool.graph.convert import RowGraph
-from unspool.graph.ir import Node, Operand, Ref, packed, sliced, whole
+from unspool.graph.ir import Node, Operand, Ref, packed, permuted, sliced, whole
 
 
 def roots(graph: RowGraph) -> list[Node]:
@@ -51,7 +51,7 @@ Rule = Callable[[Node, dict[Node, list[tuple[Node, Ref]]]], "Ref | None"]
 
 def rewritten(graph: RowGraph, carried: list[int]) -> RowGraph:
     """Apply all rewrites, first those that open the way for others; `carried` are the inputs that are states."""
-    for rule in (_joined_pads, _product_of_pieces, _biased, _thin):
+    for rule in (_joined_pads, _product_of_pieces, _biased, _thin, _thin_sum, _once()):
         graph = _apply(graph, rule)
     graph = _sliced_maps(_split_products(graph, carried))
     return _apply(graph, _multiply_add)
@@ -245,6 +245,35 @@ def _thin(node: Node, users: dict[Node, list[tuple[Node, Ref]]]) -> Ref | None:
         return whole(Node("map", node.shape, (left, right), "mul", line=node.line))
     column = replace(w, strides=(*w.strides[:2], 0))
     return whole(Node("matmul", node.shape, (a, column), line=node.line))
+
+
+def _thin_sum(node: Node, users: dict[Node, list[tuple[Node, Ref]]]) -> Ref | None:
+    """A sum over rows and sub-rows of products with one number: over its sub-rows each row sums for itself.
+
+    What is multiplied, one matrix for each row, then need not outlive the step.
+    """
+    if node.op != "wgrad" or node.shape[0] != 1 or 1 not in node.shape[1:]:
+        return None
+    d, x = node.refs()
+    if d.shape[1] == 1:
+        return None
+    one, many = (d, x) if node.shape[1] == 1 else (x, d)
+    width = many.shape[2]
+    product = Node("matmul", (1, 1, width), (permuted(one, (0, 2, 1)), many), line=node.line)
+    return whole(Node("bgrad", (width,), (_as(product, (1, width)),), info={"groups": 1}, line=node.line))
+
+
+def _once() -> Rule:
+    """Elementwise work is done once, however often it is written."""
+    known: dict[tuple[Any, ...], Node] = {}
+
+    def rule(node: Node, users: dict[Node, list[tuple[Node, Ref]]]) -> Ref | None:
+        if node.op != "map":
+            return None
+        first = known.setdefault((node.name, node.shape, node.args), node)
+        return None if first is node else whole(first)
+
+    return rule
 
 
 def _others(ref: Ref) -> list[int]:
