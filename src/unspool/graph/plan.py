@@ -175,6 +175,7 @@ def _sink(plan: PassPlan, nodes: list[Node], carried: set[Node]) -> None:
 
 def _raise_maps(plan: PassPlan, nodes: list[Node]) -> None:
     """Work of each row after the loop that would read more than it writes is done in the loop, while all is at hand."""
+    summed = {ref.node for total in plan.sums for ref in total.refs()}  # those are in memory in any case
     for node in nodes:
         if plan.phase.get(node) == "after" and node.op == "pieces":
             # What is made in the loop is put together there too, as it is written.
@@ -186,8 +187,8 @@ def _raise_maps(plan: PassPlan, nodes: list[Node]) -> None:
         sources = {ref.node for ref in node.refs() if plan.phase.get(ref.node) == "loop"}
         if any(plan.phase.get(ref.node) == "after" for ref in node.refs()):
             continue
-        kept = [source for source in sources if source not in plan.stores]
-        if sources and sum(source.width for source in kept) >= node.width:
+        fresh = [source for source in sources if source not in plan.stores and source not in summed]
+        if sources and sum(source.width for source in fresh) >= node.width:
             plan.phase[node] = "loop"
 
 
