@@ -16,9 +16,11 @@ def unspool(*arguments: object) -> dict[str, Any]:
     return json.loads(done.stdout)
 
 
-def options(description: str) -> tuple[argparse.Namespace, list[str]]:
-    """`--data`, `--out`, and whatever else is handed on to the training."""
+def options(description: str, **defaults: str) -> tuple[argparse.Namespace, list[str]]:
+    """`--data`, `--out`, those that have defaults, and whatever else is handed on to the training."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    for name, default in defaults.items():
+        parser.add_argument(f"--{name}", default=default)
     return parser.parse_known_args()

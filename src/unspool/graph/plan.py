@@ -269,7 +269,7 @@ class _Planner:
         return [node for node in nodes if node.op == "input" and node.name == name]
 
     def _behind(self, node: Node, needed: set[Node], sequences: set[int], after: dict[Node, int]) -> set[Node]:
-        """What must be kept to compute `node` again, and the elementwise work, as wide as it is, that it begins with."""
+        """What must be kept to compute `node` again, together with elementwise work before it that is as wide."""
         found: set[Node] = set()
         for source in self._fresh(node, needed, sequences, after):
             wide = source.op in CHEAP and source.width >= node.width

@@ -51,7 +51,7 @@ Rule = Callable[[Node, dict[Node, list[tuple[Node, Ref]]]], "Ref | None"]
 
 def rewritten(graph: RowGraph, carried: list[int]) -> RowGraph:
     """Apply all rewrites, first those that open the way for others; `carried` are the inputs that are states."""
-    for rule in (_joined_pads, _product_of_pieces, _biased, _thin, _thin_sum, _once()):
+    for rule in (_joined_pads, _product_of_pieces, _biased, _thin, _thin_sum):
         graph = _apply(graph, rule)
     graph = _sliced_maps(_split_products(graph, carried))
     return _apply(graph, _multiply_add)
@@ -261,19 +261,6 @@ def _thin_sum(node: Node, users: dict[Node, list[tuple[Node, Ref]]]) -> Ref | No
     width = many.shape[2]
     product = Node("matmul", (1, 1, width), (permuted(one, (0, 2, 1)), many), line=node.line)
     return whole(Node("bgrad", (width,), (_as(product, (1, width)),), info={"groups": 1}, line=node.line))
-
-
-def _once() -> Rule:
-    """Elementwise work is done once, however often it is written."""
-    known: dict[tuple[Any, ...], Node] = {}
-
-    def rule(node: Node, users: dict[Node, list[tuple[Node, Ref]]]) -> Ref | None:
-        if node.op != "map":
-            return None
-        first = known.setdefault((node.name, node.shape, node.args), node)
-        return None if first is node else whole(first)
-
-    return rule
 
 
 def _others(ref: Ref) -> list[int]:
