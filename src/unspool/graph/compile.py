@@ -15,11 +15,12 @@ from torch import Tensor, fx
 from unspool.cells.base import step_name
 from unspool.cells.state import Tree, layout, map_tensors
 from unspool.graph.capture import Inventory, inventory
-from unspool.graph.convert import convert, tail_module
+from unspool.graph.convert import convert
 from unspool.graph.emit import PassProgram, emitted
 from unspool.graph.plan import planned
 from unspool.graph.refuse import CannotLower
 from unspool.graph.rewrite import rewritten, roots
+from unspool.graph.tail import tail_module
 from unspool.graph.trace import Joint, Signature, Step, find_step, trace_joint
 from unspool.graph.verify import verify_graph, verify_plan
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from unspool.graph.ir import Node, Ref, merged, packed
 from unspool.graph.plan import PHASES, PassPlan
 from unspool.graph.rewrite import ordered
 from unspool.graph.schedule import Item, Strip, in_register, scheduled, space
+from unspool.graph.strip_text import Home, StripText, sizes_of, three, unrolled
 
 
 @dataclass(frozen=True)
@@ -18,15 +18,6 @@ class PassProgram:
 
     text: str
     slots: tuple[tuple[str, int], ...]
-
-
-@dataclass(frozen=True)
-class Home:
-    """Where a node's numbers are: a tensor of the program, an offset, and a stride for each dimension of the node."""
-
-    tensor: int
-    offset: int
-    strides: tuple[int, ...]
 
 
 def emitted(plan: PassPlan, dtype: str) -> PassProgram:
@@ -325,10 +316,10 @@ class _Writer:
         shape = (*node.shape[:dim], end - start, *node.shape[dim + 1 :])
         for home in self.homes[node]:
             sizes, (steps,) = merged(shape, home.strides)
-            for lead, rest in _unrolled(sizes):
+            for lead, rest in unrolled(sizes):
                 at = home.offset + start * home.strides[dim] + sum(i * s for i, s in zip(lead, steps, strict=False))
-                line = _three(steps[len(lead) :])
-                self.body += [f"strip {_sizes(rest)} 1 0 1", "imm 0.0", f"out 0 {home.tensor} {at} {line}"]
+                line = three(steps[len(lead) :])
+                self.body += [f"strip {sizes_of(rest)} 1 0 1", "imm 0.0", f"out 0 {home.tensor} {at} {line}"]
 
     def _first(self, node: Node) -> Home:
         """Where a product is written to: scratch or what is saved, which lie in the order of the rows."""
@@ -342,101 +333,16 @@ class _Writer:
     def _move(self, ref: Ref, to: Home, source: Home | None = None) -> None:
         source = source or self.home(ref.node)
         sizes, (read, write) = merged(ref.shape, ref.strides, to.strides)
-        for lead, rest in _unrolled(sizes):
+        for lead, rest in unrolled(sizes):
             start = source.offset + ref.offset + sum(i * s for i, s in zip(lead, read, strict=False))
             at = to.offset + sum(i * s for i, s in zip(lead, write, strict=False))
             self.body += [
-                f"strip {_sizes(rest)} 1 0 1", f"in {source.tensor} {start} {_three(read[len(lead) :])}",
-                f"out 0 {to.tensor} {at} {_three(write[len(lead) :])}",
+                f"strip {sizes_of(rest)} 1 0 1", f"in {source.tensor} {start} {three(read[len(lead) :])}",
+                f"out 0 {to.tensor} {at} {three(write[len(lead) :])}",
             ]  # fmt: skip
 
     def _strip(self, strip: Strip) -> None:
-        _StripWriter(self, strip).write()
-
-
-class _StripWriter:
-    """One strip: inputs, constants, operations and outputs over a space that all of them walk with strides."""
-
-    def __init__(self, writer: _Writer, strip: Strip) -> None:
-        self.writer, self.strip = writer, strip
-        self.walks: list[tuple[int, ...]] = []
-        self.inputs: dict[tuple[int, int, int], int] = {}
-        self.imms: dict[str, int] = {}
-        self.ops: list[tuple[str, list[tuple[str, int]]]] = []
-        self.outs: list[tuple[tuple[str, int], int, int, int]] = []
-        self.values: dict[Node, tuple[str, int]] = {}
-
-    def write(self) -> None:
-        for node in self.strip.nodes:
-            self.values[node] = self._operation(node)
-            for home in self.writer.homes[node]:
-                walk = self._walk(self._counted(home.strides, node.shape))
-                self.outs.append((self.values[node], home.tensor, home.offset, walk))
-        sizes, steps = merged(self.strip.space, *self.walks) if self.strip.space else ([], [[] for _ in self.walks])
-        for lead, rest in _unrolled(sizes):
-            self._text(lead, rest, steps)
-
-    def _counted(self, strides: Iterable[int], shape: Iterable[int]) -> tuple[int, ...]:
-        return tuple(stride for stride, size in zip(strides, shape, strict=True) if size != 1)
-
-    def _walk(self, strides: tuple[int, ...]) -> int:
-        if strides not in self.walks:
-            self.walks.append(strides)
-        return self.walks.index(strides)
-
-    def _operation(self, node: Node) -> tuple[str, int]:
-        operands = [self._operand(argument, node) for argument in node.args]
-        if node.op == "copy" or node.name == "mov":
-            return operands[0]
-        self.ops.append((node.name, operands))
-        return "op", len(self.ops) - 1
-
-    def _operand(self, argument: Ref | float, node: Node) -> tuple[str, int]:
-        if not isinstance(argument, Ref):
-            return self._imm(float(argument))
-        source = argument.node
-        if source in self.values and in_register(argument, node):
-            return self.values[source]
-        if source.op == "number":
-            return self._imm(source.info["value"])
-        home = self.writer.home(source)
-        strides = argument.strides
-        key = home.tensor, home.offset + argument.offset, self._walk(self._counted(strides, argument.shape))
-        return "in", self.inputs.setdefault(key, len(self.inputs))
-
-    def _imm(self, value: float) -> tuple[str, int]:
-        return "imm", self.imms.setdefault(repr(value), len(self.imms))
-
-    def _text(self, lead: tuple[int, ...], rest: list[int], steps: list[list[int]]) -> None:
-        first = {"in": 0, "imm": len(self.inputs), "op": len(self.inputs) + len(self.imms)}
-        body = self.writer.body
-        body.append(f"strip {_sizes(rest)} {len(self.inputs) + len(self.imms)} {len(self.ops)} {len(self.outs)}")
-        for tensor, offset, walk in self.inputs:
-            body.append(f"in {tensor} {offset + _at(lead, steps[walk])} {_three(steps[walk][len(lead) :])}")
-        body += [f"imm {value}" for value in self.imms]
-        for name, operands in self.ops:
-            body.append(" ".join(["op", name, *(str(first[kind] + index) for kind, index in operands)]))
-        for (kind, index), tensor, offset, walk in self.outs:
-            at = offset + _at(lead, steps[walk])
-            body.append(f"out {first[kind] + index} {tensor} {at} {_three(steps[walk][len(lead) :])}")
-
-
-def _at(lead: tuple[int, ...], steps: list[int]) -> int:
-    return sum(index * step for index, step in zip(lead, steps, strict=False))
-
-
-def _unrolled(sizes: list[int]) -> list[tuple[tuple[int, ...], list[int]]]:
-    """An instruction walks three dimensions; each index into those before is an instruction of its own."""
-    lead = sizes[: max(0, len(sizes) - 3)]
-    return [(index, sizes[len(lead) :]) for index in itertools.product(*map(range, lead))]
-
-
-def _sizes(sizes: list[int]) -> str:
-    return " ".join(map(str, [1] * (3 - len(sizes)) + sizes))
-
-
-def _three(strides: list[int]) -> str:
-    return " ".join(map(str, [0] * (3 - len(strides)) + list(strides)))
+        self.body += StripText(strip, self.homes, self.home).lines()
 
 
 def _nodes(item: Item) -> list[Node]:

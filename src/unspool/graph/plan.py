@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from unspool.graph.convert import RowGraph
 from unspool.graph.ir import Node, Ref, packed, whole
 from unspool.graph.rewrite import ordered, roots
+from unspool.graph.rows import RowGraph
 
 PHASES = ("rows", "before", "loop", "after")
 CHEAP = ("map", "copy", "pieces", "number")

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from unspool.graph.convert import RowGraph
 from unspool.graph.ir import Node, Operand, Ref, packed, permuted, sliced, whole
+from unspool.graph.rows import RowGraph
 
 
 def roots(graph: RowGraph) -> list[Node]:
