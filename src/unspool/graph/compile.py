@@ -20,7 +20,7 @@ from unspool.graph.emit import PassProgram, emitted
 from unspool.graph.plan import planned
 from unspool.graph.refuse import CannotLower
 from unspool.graph.rewrite import rewritten, roots
-from unspool.graph.tail import tail_module
+from unspool.graph.tail import seen_as, tail_module
 from unspool.graph.trace import Joint, Signature, Step, find_step, trace_joint
 from unspool.graph.verify import verify_graph, verify_plan
 
@@ -175,7 +175,7 @@ def _program(traced: Traced, signature: Signature, lengths: tuple[int, ...]) -> 
         "forward": _written(emitted(plan.forward, traced.dtype)),
         "forward_only": _written(emitted(plan.forward_only, traced.dtype)),
         "backward": None if plan.backward is None else _written(emitted(plan.backward, traced.dtype)),
-        "sums": [list(node.meta["val"].shape) for node in rows.sums],
+        "sums": [list(seen_as(node).meta["val"].shape) for node in rows.sums],
         "contexts": [list(shape) for shape, *_ in signature.contexts],
     }
     learned = tuple(index for index in joint.wanted if index < joint.weights)

@@ -10,12 +10,21 @@ from unspool.graph.rows import RowGraph, Tail
 from unspool.graph.trace import Joint
 
 
+_VIEWS = (torch.ops.aten.view.default, torch.ops.aten._unsafe_view.default, torch.ops.aten.reshape.default)
+
+
+def seen_as(total: fx.Node) -> fx.Node:
+    """What a sum is looked at as, where only in one shape: it is made in that shape."""
+    (user, *others) = total.users or (total,)
+    return user if user.target in _VIEWS and not others else total
+
+
 def tail_module(joint: Joint, rows: RowGraph) -> fx.GraphModule:
     """What turns the sums over rows into the gradients of the weights: `(*sums, *weights) -> gradients`."""
     new = fx.Graph()
     made: dict[fx.Node, fx.Node] = {}
     for index, node in enumerate(rows.sums):
-        made[node] = new.placeholder(f"sum_{index}")
+        made[node] = made[seen_as(node)] = new.placeholder(f"sum_{index}")
     holders = [node for node in joint.graph.graph.nodes if node.op == "placeholder"][: joint.weights]
     for index, node in enumerate(holders):
         made[node] = new.placeholder(f"weight_{index}")
