@@ -2,9 +2,8 @@
 //
 // A panel is two native vectors wide. A tile is R rows by P panels, held in registers while k runs over a block.
 
-constexpr i64 kBlock = 256;     // numbers of k that one chain of additions takes
+constexpr i64 kBlock = 128;       // numbers that one chain of additions takes: PyTorch's chains are short too
 constexpr i64 kMostSummed = 512;  // rows that one call of gemm_tn takes
-constexpr i64 kSumBlock = 128;   // rows that one chain takes in a sum over rows, which PyTorch sums step by step
 
 template <class T>
 constexpr int kPanel = 2 * kLanes<T>;
@@ -250,7 +249,7 @@ static i64 tn_size(i64 N) {
 }
 template <class T>
 static i64 tn_work() {
-  return kSumBlock * kRows * kGroup + kRows * kPanel<T>;
+  return kBlock * kRows * kGroup + kRows * kPanel<T>;
 }
 
 // Rows that lie anywhere, into panels.
@@ -272,8 +271,8 @@ static void pack_listed(const T* const* rows, i64 K, i64 N, T* packed) {
 
 template <class T>
 static void tn_pack(i64 R, i64 N, const T* X, i64 ldx, const T* const* listed, T* packed) {
-  for (i64 r = 0; r < R; r += kSumBlock) {
-    const i64 rows = R - r < kSumBlock ? R - r : kSumBlock;
+  for (i64 r = 0; r < R; r += kBlock) {
+    const i64 rows = R - r < kBlock ? R - r : kBlock;
     T* to = packed + packed_size<T>(r, N);
     if (listed) pack_listed<T>(listed + r, rows, N, to);
     else pack<T>(X + r * ldx, ldx, 1, rows, N, to);
@@ -301,15 +300,15 @@ static void gemm_tn(i64 R, const T* D, i64 ldd, i64 m0, i64 m1, i64 rights, cons
   static const Table<T, true, 1> table;
   static const LeftTable<T> lefts;
   constexpr i64 W = kPanel<T>;
-  T *left = work, *aside = left + kSumBlock * kRows * kGroup;
+  T *left = work, *aside = left + kBlock * kRows * kGroup;
   const i64 all = (m1 - m0 + kRows - 1) / kRows;  // tiles of equal height, give or take one row
   const i64 height = all ? (m1 - m0) / all : 0, higher = all ? (m1 - m0) % all : 0;
   i64 m = m0;
   for (i64 t = 0; t < all;) {
     const i64 h = t < higher ? height + 1 : height, end = t < higher ? higher : all;
     const i64 tiles = end - t < kGroup ? end - t : kGroup;
-    for (i64 r = 0; r < R; r += kSumBlock) {  // all blocks, while this part of C is near
-      const i64 rows = R - r < kSumBlock ? R - r : kSumBlock;
+    for (i64 r = 0; r < R; r += kBlock) {  // all blocks, while this part of C is near
+      const i64 rows = R - r < kBlock ? R - r : kBlock;
       const T* from = D + r * ldd + m;
       if (rights) lefts.at[h](from, ldd, rows, tiles, left);
       for (i64 i = 0; i < sums; i++) column_sums<T>(tiles * h, rows, from, ldd, sum[i] + m);
@@ -344,8 +343,8 @@ INLINE void weighted(i64 rows, const T* D, i64 ldd, const T* X, i64 ldx, T* C) {
 template <class T>
 static void weighted_sum(i64 R, i64 N, const T* D, i64 ldd, const T* X, i64 ldx, T* C) {
   constexpr int L = kLanes<T>;
-  for (i64 r0 = 0; r0 < R; r0 += kSumBlock) {
-    const i64 rows = R - r0 < kSumBlock ? R - r0 : kSumBlock;
+  for (i64 r0 = 0; r0 < R; r0 += kBlock) {
+    const i64 rows = R - r0 < kBlock ? R - r0 : kBlock;
     const T *d = D + r0 * ldd, *x = X + r0 * ldx;
     i64 n = 0;
     for (; n + 8 * L <= N; n += 8 * L) weighted<T, 8>(rows, d, ldd, x + n, ldx, C + n);
@@ -378,8 +377,8 @@ INLINE void columns_summed(i64 rows, const T* D, i64 ldd, T* C) {
 template <class T>
 static void column_sums(i64 N, i64 R, const T* D, i64 ldd, T* C) {
   constexpr int L = kLanes<T>;
-  for (i64 r0 = 0; r0 < R; r0 += kSumBlock) {
-    const i64 rows = R - r0 < kSumBlock ? R - r0 : kSumBlock;
+  for (i64 r0 = 0; r0 < R; r0 += kBlock) {
+    const i64 rows = R - r0 < kBlock ? R - r0 : kBlock;
     const T* from = D + r0 * ldd;
     i64 n = 0;
     for (; n + 8 * L <= N; n += 8 * L) columns_summed<T, 8>(rows, from + n, ldd, C + n);

@@ -71,7 +71,7 @@ struct Kernels {
   // Packs B[k, n] = w[k * sk + n * sn] into panels; the last panel is filled up with zeros.
   void (*pack)(const T* w, i64 sk, i64 sn, i64 K, i64 N, T* packed);
   // C[m, n] = init + Σ_k A[m, k] B[k, n] for columns n0 ≤ n < n1 (n0 a multiple of `panel`, n1 one too or N).
-  // k runs in blocks of 256 from 0; each block is one chain of fused multiply-adds from 0, in the order of k; blocks
+  // k runs in blocks of 128 from 0; each block is one chain of fused multiply-adds from 0, in the order of k; blocks
   // are added to the beginning (0, bias[n] or C[m, n]) in order. K = 0 leaves the beginning. A row's bits do not
   // depend on M or on the column range.
   void (*gemm)(i64 M, i64 N, i64 K, const T* A, i64 lda, const T* packed, Init init, const T* bias, T* C, i64 ldc,
