@@ -137,10 +137,20 @@ MUTANTS: dict[str, Source | Text] = {
         "(after, index): by_row(value) for index",
         "(after, (index + 1) % len(leave)): by_row(value) for index",
     ),
-    "saved slots are reversed": Source(
-        CPU,
-        '"final") | _slots("saved", saved), start',
-        '"final") | _slots("saved", saved[::-1]), start',
+    "saved values of a shorter call": Source(
+        "engine.cpu", "_saved(told, saved, steps)", "_saved(told, saved, steps - 1)"
+    ),
+    "saved values share memory": Source(
+        "engine.cpu", "at += positions * width * room.element_size()", "at += width * room.element_size()"
+    ),
+    "sides of a thin sum are exchanged": Source(
+        "graph.rewrite", "if node.shape[1] == 1 else (x, d)", "if node.shape[1] != 1 else (x, d)"
+    ),
+    "a product with a column reads a row": Source(
+        "graph.rewrite", "column = replace(w, strides=(*w.strides[:2], 0))", "column = replace(w, strides=(0, 0, 0))"
+    ),
+    "a product by one number reads the first": Source(
+        "graph.rewrite", "(w.strides[0], 0, w.strides[2]), w.offset", "(w.strides[0], 0, 0), w.offset"
     ),
     "sums are reversed": Source(CPU, '_slots("sum", sums)', '_slots("sum", sums[::-1])'),
     "weights are rotated": Source(
