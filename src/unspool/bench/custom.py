@@ -13,7 +13,7 @@ from torch import Tensor
 from unspool.bench import fresh
 from unspool.bench.case import Bench, Case, Section, compare, seeded
 from unspool.bench.own_cells import OWN, SOURCE, context_of
-from unspool.bench.step import gradients, leaf
+from unspool.bench.step import gradients, grid, leaf
 from unspool.bench.timing import clocked
 from unspool.cells.state import Tree, map_tensors, tensors
 from unspool.engine import cpu
@@ -23,22 +23,21 @@ from unspool.unfold import unfold
 Loop = Callable[[Any, Tensor, Tree, Tree], tuple[Tensor, Tree]]
 """cell, x, state, context → outputs, final state."""
 
-SIZES = {"T": 50, "B": 32, "I": 128, "H": 128, "S": SOURCE}
-QUICK = {"T": 80, "B": 32, "I": 64, "H": 64, "S": 6}
+SIZES = [{"T": time, "B": batch, "I": hidden, "H": hidden, "S": SOURCE} for time, batch, hidden in grid(False)]
+"""The first of them is the one of `--quick`, and the one whose first gradients are timed."""
 
 
 def section(bench: Bench) -> Section:
-    sizes = QUICK if bench.quick else SIZES
     found = Section("custom", "custom: training step of a cell of one's own beside the Python loop over it")
     if importlib.util.find_spec("jax") is None:
         found.notes.append("jax is not installed, so jax.lax.scan is left out: pip install 'unspool[bench-jax]'")
     for name in OWN:
-        peers_first: dict[str, float] = {}
-        case = _case(name, sizes, bench, peers_first)
-        row = compare(case, bench)
-        if row.right:
-            row.more |= {**first_gradients(name, sizes), **peers_first}
-        found.rows.append(row)
+        for sizes in SIZES[:1] if bench.quick else SIZES:
+            firsts: dict[str, float] = {}
+            row = compare(_case(name, sizes, bench, firsts), bench)
+            if row.right and sizes is SIZES[0]:
+                row.more |= {**first_gradients(name, sizes), **firsts}
+            found.rows.append(row)
     return found
 
 
@@ -65,7 +64,7 @@ def _case(name: str, sizes: Mapping[str, int], bench: Bench, peers_first: dict[s
     for peer in [*peers][1:]:
         peers_first[f"first run of {peer} (s)"] = clocked(peers[peer])[0]
     return Case(
-        name,
+        f"{name}, T={sizes['T']} B={batch} H={hidden}",
         sizes,
         ours={"unspool": training_step(by_engine, cell, *given)},
         peers=peers,

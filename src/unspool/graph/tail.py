@@ -9,7 +9,6 @@ from unspool.graph.refuse import CannotLower
 from unspool.graph.rows import RowGraph, Tail
 from unspool.graph.trace import Joint
 
-
 _VIEWS = (torch.ops.aten.view.default, torch.ops.aten._unsafe_view.default, torch.ops.aten.reshape.default)
 
 
