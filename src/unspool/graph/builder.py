@@ -11,7 +11,8 @@ from torch import Tensor, fx
 
 from unspool.graph.ir import Node, Operand, Ref, broadcast, whole
 from unspool.graph.refuse import CannotLower
-from unspool.graph.trace import LENGTHS, Joint, is_multiple, line
+from unspool.graph.split import is_multiple
+from unspool.graph.trace import LENGTHS, Joint, line
 
 
 class Builder:

@@ -17,7 +17,8 @@ from unspool.graph.products import Products
 from unspool.graph.reductions import Reductions
 from unspool.graph.refuse import CannotLower
 from unspool.graph.rows import RowGraph, Tail
-from unspool.graph.trace import Joint, in_place, is_view
+from unspool.graph.split import is_view
+from unspool.graph.trace import Joint, in_place
 from unspool.graph.views import Views
 
 _aten = torch.ops.aten
