@@ -302,7 +302,7 @@ def bench_engine(
         list[str] | None,
         typer.Option(
             metavar="NAME…",
-            help="Sections: lstm, gru, rnn, custom, ragged, long, stream, memory, sequence. All if none.",
+            help="Sections: lstm, gru, rnn, custom, further, ragged, long, stream, memory, sequence. All if none.",
         ),
     ] = None,
     compile: Annotated[

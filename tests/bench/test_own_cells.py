@@ -1,4 +1,4 @@
-"""The cells of section `custom`: the engine and JAX compute what the Python loop over them computes."""
+"""The cells of sections `custom` and `further`: the engine and JAX compute what the Python loop over them computes."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import torch
 
 from unspool.bench import custom
 from unspool.bench.case import Bench
-from unspool.bench.own_cells import OWN
 
 SIZES = {"T": 4, "B": 3, "I": 8, "H": 8, "S": 5}
+LARGE = {"T": 3, "B": 40, "I": 128, "H": 128, "S": 20}
+"""More rows than are done at a time between two products."""
 
 
-@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("name", custom.ALL)
 def test_all_contestants_agree(name: str) -> None:
     firsts: dict[str, float] = {}
     case = custom._case(name, SIZES, Bench(quick=True), firsts)
@@ -29,10 +30,19 @@ def test_all_contestants_agree(name: str) -> None:
             torch.testing.assert_close(found[key].double(), value, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize("name", custom.ALL)
+def test_rows_that_are_done_some_at_a_time(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)  # the engine alone
+    case = custom._case(name, LARGE, Bench(quick=True), {})
+    truth, found = case.truth(), case.ours["unspool"]()
+    for key, value in truth.items():
+        torch.testing.assert_close(found[key].double(), value, atol=1e-4, rtol=1e-4)
+
+
 def test_without_jax_the_section_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(custom, "OWN", {})
+    monkeypatch.setitem(custom.CELLS, "custom", {})
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert "unspool[bench-jax]" in custom.section(Bench(quick=True)).notes[0]
+    assert "unspool[bench-jax]" in custom.section("custom")(Bench(quick=True)).notes[0]
 
 
 def test_first_gradients_are_found_anew_and_then_known() -> None:

@@ -18,6 +18,8 @@ BY_REFERENCE = {"conv-lstm": "uses convolution.default, which the compiler does 
 
 COMPILED = [name for name in PUBLISHED if name not in BY_REFERENCE]
 LENGTHS = [6, 0, 3, 1, 4]
+MANY = 40
+"""More rows than are done at a time between two products."""
 
 
 def ran(cell: Any, x: Tensor, state: Tree, context: Tree, **options: Any) -> dict[str, Tensor]:
@@ -65,6 +67,19 @@ def test_single_precision_agrees_to_rounding(name: str) -> None:
 
 def _single(value: Tensor) -> Tensor:
     return value.detach().float().requires_grad_() if value.is_floating_point() else value
+
+
+@pytest.mark.parametrize("name", COMPILED)
+def test_rows_that_are_done_some_at_a_time(name: str) -> None:
+    torch.manual_seed(4)
+    size = 66  # a multiple of what every cell divides by
+    cell, x, state, context = example(name, MANY, 2, size, 2 * size)
+    for engine_sees in (torch.enable_grad, torch.no_grad):
+        with engine_sees():
+            expected = tensors(unspool.unfold(cell, x, state, context=context, engine="reference"))
+            found = tensors(unspool.unfold(cell, x, state, context=context, engine="cpu"))
+        for one, value in zip(found, expected, strict=True):
+            torch.testing.assert_close(one, value, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", COMPILED)

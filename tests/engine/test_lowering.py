@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 import unspool
 from unspool.cells.state import tensors
+from unspool.graph import trace
+from unspool.graph.compile import forget
 
 Pair = tuple[Tensor, Tensor]
 
@@ -223,6 +225,45 @@ class Positions(unspool.Cell):
         weights = torch.exp(-((torch.arange(7, dtype=h.dtype) - place) ** 2))
         h = torch.tanh(x + torch.einsum("bs,bsh->bh", weights, context) + h)
         return h, (h, place + 1)
+
+
+class Sentinel(unspool.Cell):
+    """May look at a number of its own beside the steps of its memory, so that it weighs one more than those."""
+
+    def forward(self, x: Tensor, state: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
+        scores = torch.einsum("bh,bsh->bs", state, context)
+        weights = torch.softmax(torch.cat([scores, x[:, :1]], 1), 1)
+        found = torch.einsum("bs,bsh->bh", weights[:, :-1], context) + weights[:, -1:] * x
+        h = torch.tanh(x + found)
+        return h, h
+
+
+class Scaled(unspool.Cell):
+    """Divides by the root of how long its memory is: a number in which a trace does not show the length."""
+
+    def forward(self, x: Tensor, state: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
+        h = torch.tanh(x + torch.einsum("bh,bsh->bh", state, context) / context.shape[1] ** 0.5)
+        return h, h
+
+
+@pytest.mark.parametrize(("kind", "traces"), [(Sentinel, 1), (Scaled, 2)])
+def test_one_trace_for_any_length_of_a_memory_or_else_one_for_each(
+    kind: type[unspool.Cell], traces: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forget()
+    joined: list[int] = []
+
+    def counted(step: trace.Step, *rest: Any) -> trace.Joint:
+        joined.append(step.signature.contexts[0][0][0])
+        return join(step, *rest)
+
+    join = trace._join
+    monkeypatch.setattr(trace, "_join", counted)
+    torch.manual_seed(5)
+    cell = kind(3, 3).double()
+    for length in (5, 9, 5):
+        agree(cell, values(3, 4, 3), values(3, 3), values(3, length, 3))
+    assert len(joined) == traces, joined
 
 
 def test_a_trace_that_fails_says_nothing(capfd: pytest.CaptureFixture[str]) -> None:

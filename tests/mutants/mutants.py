@@ -152,6 +152,11 @@ MUTANTS: dict[str, Source | Text] = {
     "a product by one number reads the first": Source(
         "graph.rewrite", "(w.strides[0], 0, w.strides[2]), w.offset", "(w.strides[0], 0, 0), w.offset"
     ),
+    "what the head of a run leaves shares memory with the run": Source(
+        "graph.emit", "runs[first] != runs[last] or (first in heads and first != last)", "runs[first] != runs[last]"
+    ),
+    "a length with one more is not known": Source("graph.made_up", "MORE = 64", "MORE = 0"),
+    "a number that counts no length goes with any": Source("graph.alike", "LENGTHS[i][:lengths]", "LENGTHS[0][:lengths]"),
     "sums are reversed": Source(CPU, '_slots("sum", sums)', '_slots("sum", sums[::-1])'),
     "weights are rotated": Source(
         CPU,

@@ -1,4 +1,4 @@
-"""Section `custom`: cells of one's own beside the Python loop, what compiles it, and `jax.lax.scan`."""
+"""Sections `custom` and `further`: cells of one's own beside the Python loop, what compiles it, and `jax.lax.scan`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from unspool.bench import fresh
 from unspool.bench.case import Bench, Case, Section, compare, seeded
+from unspool.bench.further_cells import FURTHER
 from unspool.bench.own_cells import OWN, SOURCE, context_of
 from unspool.bench.step import gradients, grid, leaf
 from unspool.bench.timing import clocked
@@ -27,28 +28,54 @@ SIZES = [{"T": time, "B": batch, "I": hidden, "H": hidden, "S": SOURCE} for time
 """The first of them is the one of `--quick`, and the one whose first gradients are timed."""
 
 
-def section(bench: Bench) -> Section:
-    found = Section("custom", "custom: training step of a cell of one's own beside the Python loop over it")
-    if importlib.util.find_spec("jax") is None:
-        found.notes.append("jax is not installed, so jax.lax.scan is left out: pip install 'unspool[bench-jax]'")
-    for name in OWN:
-        for sizes in SIZES[:1] if bench.quick else SIZES:
-            firsts: dict[str, float] = {}
-            row = compare(_case(name, sizes, bench, firsts), bench)
-            if row.right and sizes is SIZES[0]:
-                row.more |= {**first_gradients(name, sizes), **firsts}
-            found.rows.append(row)
-    return found
+TITLES = {
+    "custom": "custom: training step of a cell of one's own beside the Python loop over it",
+    "further": "further: the same of cells whose author had not seen the compiler",
+}
+CELLS = {"custom": OWN, "further": FURTHER}
+ALL = OWN | FURTHER
+
+
+def section(kind: str) -> Callable[[Bench], Section]:
+    """The section `kind`, a name of `CELLS`."""
+
+    def measured(bench: Bench) -> Section:
+        found = Section(kind, TITLES[kind])
+        if importlib.util.find_spec("jax") is None:
+            found.notes.append("jax is not installed, so jax.lax.scan is left out: pip install 'unspool[bench-jax]'")
+        for name in CELLS[kind]:
+            for sizes in SIZES[:1] if bench.quick else SIZES:
+                firsts: dict[str, float] = {}
+                row = compare(_case(name, sizes, bench, firsts), bench)
+                if row.right and sizes is SIZES[0]:
+                    row.more |= {**first_gradients(name, sizes), **firsts}
+                found.rows.append(row)
+        return found
+
+    return measured
+
+
+def _positive(state: Tree) -> Tree:
+    """A state of sLSTM: a normaliser is positive."""
+    return (*state[:2], state[2].abs() + 1, state[3])
+
+
+def _rates(state: Tree) -> Tree:
+    """A state of plastic rates: a rate is not negative, and shares are shares."""
+    return (state[0].abs(), state[1].sigmoid(), state[2].sigmoid())
+
+
+MADE_VALID: dict[str, Callable[[Tree], Tree]] = {"sLSTM": _positive, "plastic rates": _rates}
+"""Cells that do not go on from just any numbers."""
 
 
 def _case(name: str, sizes: Mapping[str, int], bench: Bench, peers_first: dict[str, float]) -> Case:
     """The contestants; how long the first run of those that compile took goes into `peers_first`."""
     seeded()
-    own, batch, hidden = OWN[name], sizes["B"], sizes["H"]
+    own, batch, hidden = ALL[name], sizes["B"], sizes["H"]
     cell = own.make(sizes["I"], hidden)
     x, state = torch.randn(batch, sizes["T"], sizes["I"]), map_tensors(torch.randn_like, cell.initial_state(batch))
-    if name == "sLSTM":  # a normaliser is positive
-        state = (*state[:2], state[2].abs() + 1, state[3])
+    state = MADE_VALID.get(name, lambda state: state)(state)
     context = context_of(own, batch, hidden, sizes["S"])
     cotangents = {"y": torch.randn(batch, sizes["T"], hidden)}
     cotangents |= {f"final {i}": torch.randn_like(value) for i, value in enumerate(tensors(state))}
@@ -58,7 +85,7 @@ def _case(name: str, sizes: Mapping[str, int], bench: Bench, peers_first: dict[s
         bench.say(f"  {name}: torch.compile (minutes)")
         peers["torch.compile"] = training_step(torch.compile(plain_loop), cell, *given)
     if importlib.util.find_spec("jax") is not None:
-        from unspool.bench.jax_cells import scan_step
+        from unspool.bench.jax_scan import scan_step
 
         peers["jax.lax.scan"] = scan_step(name, cell, *given)
     for peer in [*peers][1:]:
@@ -122,7 +149,7 @@ def first_gradients(name: str, sizes: Mapping[str, int]) -> dict[str, float]:
 
 def first_gradient(name: str, sizes: Mapping[str, int]) -> float:
     """Seconds of the first training step of a new cell."""
-    own = OWN[name]
+    own = ALL[name]
     cell = own.make(sizes["I"], sizes["H"])
     x = torch.randn(sizes["B"], sizes["T"], sizes["I"])
     context = context_of(own, sizes["B"], sizes["H"], sizes["S"])

@@ -1,4 +1,4 @@
-"""The cells of section `custom` once more, in JAX, run by `jax.lax.scan`. Imported only where jax is installed."""
+"""The cells of section `custom` once more, in JAX. Imported only where jax is installed."""
 
 from __future__ import annotations
 
@@ -6,11 +6,7 @@ import importlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from unspool.bench.own_cells import HEADS
-from unspool.cells.state import Tree, tensors
 
 # By name, so that a check of types does not need jax.
 jax: Any = importlib.import_module("jax")
@@ -80,45 +76,4 @@ CELLS: dict[str, Callable[..., Any]] = {
     "GRU of 4 heads": heads_gru,
     "attending GRU": attending_gru,
 }
-"""New state of each cell; the output is its first part."""
-
-
-def scan_step(
-    name: str, cell: torch.nn.Module, x: Tensor, state: Tree, context: Tree, cotangents: Mapping[str, Tensor]
-) -> Callable[[], dict[str, Tensor]]:
-    """A compiled training step with the results of `custom.training_step`, under the same names."""
-    weights = {key: _array(value) for key, value in cell.named_parameters()}
-    begin = [_array(value) for value in tensors(state)]
-    seen = {key: _array(value) for key, value in (context or {}).items()}
-    learned = {key: value for key, value in seen.items() if value.dtype != jnp.bool_}
-    fixed = {key: value for key, value in seen.items() if key not in learned}
-    weighed = {key: _array(value) for key, value in cotangents.items()}
-
-    def loop(x: Any, begin: Any, learned: Any, weights: Any) -> Any:
-        def step(carry: Any, now: Any) -> Any:
-            made = CELLS[name](weights, now, carry if len(carry) > 1 else carry[0], learned | fixed)
-            made = list(made) if len(carry) > 1 else [made]
-            return made, made[0]
-
-        last, y = jax.lax.scan(step, begin, x.swapaxes(0, 1))
-        return {"y": y.swapaxes(0, 1), **{f"final {i}": value for i, value in enumerate(last)}}
-
-    @jax.jit
-    def train(x: Any, begin: Any, learned: Any, weights: Any) -> Any:
-        outputs, pull = jax.vjp(loop, x, begin, learned, weights)
-        return outputs, pull(weighed)
-
-    given = _array(x)
-
-    def run() -> dict[str, Tensor]:
-        outputs, (dx, dstate, dcontext, dweights) = jax.block_until_ready(train(given, begin, learned, weights))
-        found = {"d x": dx, **{f"d state {i}": value for i, value in enumerate(dstate)}}
-        found |= {f"d context {key}": value for key, value in dcontext.items()}
-        found |= {f"d {key}": value for key, value in dweights.items()}
-        return {key: torch.from_dlpack(value) for key, value in {**outputs, **found}.items()}
-
-    return run
-
-
-def _array(value: Tensor) -> Any:
-    return jnp.asarray(value.detach().numpy())
+"""New state of each cell, an array or a tuple; the output is its first part."""

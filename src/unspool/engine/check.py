@@ -13,7 +13,8 @@ from unspool.engine import compiled, reference
 from unspool.graph.compile import Compiled
 from unspool.graph.refuse import CannotLower
 
-ROWS, STEPS = 2, 3
+ROWS, STEPS = 40, 3
+"""Rows are repeated to be so many: more than the engine does at a time between two products."""
 AGREE = {torch.float32: 2e-3, torch.float64: 1e-6}
 """Largest difference, as a part of the largest number. Wide: what this looks for is a wrong program, not rounding."""
 
@@ -58,8 +59,10 @@ def _same(value: Tensor) -> Tensor:
 def _compared(
     cell: Any, program: tuple[Compiled, list[Tensor]], x: Tensor, state: Tree, context: Tree
 ) -> CannotLower | None:
+    rows = torch.arange(ROWS) % x.shape[0]
+
     def few(value: Tensor, wanted: bool) -> Tensor:
-        return value[:ROWS].detach().clone().requires_grad_(wanted and torch.is_grad_enabled())
+        return value[rows].detach().clone().requires_grad_(wanted and torch.is_grad_enabled())
 
     x = few(x[:, :STEPS], x.requires_grad)
     state = map_tensors(lambda value: few(value, value.is_floating_point()), state)

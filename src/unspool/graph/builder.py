@@ -10,16 +10,16 @@ from typing import Any
 from torch import Tensor, fx
 
 from unspool.graph.ir import Node, Operand, Ref, broadcast, whole
+from unspool.graph.made_up import LENGTHS, as_length, is_multiple
 from unspool.graph.refuse import CannotLower
-from unspool.graph.split import is_multiple
-from unspool.graph.trace import LENGTHS, Joint, line
+from unspool.graph.trace import Joint, line
 
 
 class Builder:
     """A row graph in the making. `at` is the traced node in hand."""
 
     def __init__(self, joint: Joint, name: str, lengths: Sequence[int]) -> None:
-        self.lengths = dict(zip(LENGTHS, lengths[: joint.lengths], strict=False))
+        self.made_up, self.lengths = LENGTHS[0][: joint.lengths], lengths[: joint.lengths]
         self.joint, self.name, self.batch = joint, name, joint.batch
         self.env: dict[fx.Node, Any] = {}
         self.sums: dict[fx.Node, Node] = {}
@@ -72,12 +72,12 @@ class Builder:
         return ref
 
     def _number_of(self, argument: Any) -> Any:
-        """A number that counts a made-up length counts the actual one."""
-        if isinstance(argument, (int, float)) and not isinstance(argument, bool):
-            for made_up, actual in self.lengths.items():
-                if argument and argument % made_up == 0:
-                    return type(argument)(argument // made_up * actual)
-        return argument
+        """A number that counts a made-up length counts the actual one; so does a length with a few more or less."""
+        found = as_length(argument, self.made_up)
+        if found is None:
+            return argument
+        place, times, more = found
+        return type(argument)(times * self.lengths[place] + more)
 
     def _constant(self, name: str, operands: list[Operand]) -> Ref:
         folded = {

@@ -113,19 +113,36 @@ def _found(
     freed, lengths = signature.freed()
     kind = held.fingerprint, layout(state), _built(context), torch.is_grad_enabled()
     # A trace that does not go with other lengths is known by those that it has.
-    found = _known.get((*kind, freed, len(set(lengths)))) or _known.get((*kind, signature))
+    found = _known.get((*kind, signature)) or _known.get((*kind, freed, len(set(lengths))))
     if found is None:
         found, free = _traced(cell, held, x, state, context)
-        _known[(*kind, freed, len(set(lengths))) if free else (*kind, signature)] = found
-        if len(_known) > MOST:
-            _known.popitem(last=False)
+        _remember((*kind, freed, len(set(lengths))) if free else (*kind, signature), found)
+    try:
+        return _sized(found, signature)
+    except CannotLower:
+        if isinstance(found, CannotLower) or not found.joint.lengths:
+            raise
+    # What it does with its contexts goes with lengths of its own, not with any.
+    found, _ = _traced(cell, held, x, state, context, free=False)
+    try:
+        made = _sized(found, signature)
+    except CannotLower as error:
+        _remember((*kind, signature), error)
+        raise
+    _remember((*kind, signature), found)
+    return made
+
+
+def _sized(found: Traced | CannotLower, signature: Signature) -> tuple[Compiled, tuple[str | Tensor, ...]]:
     if isinstance(found, CannotLower):
         raise found
-    try:
-        return found.sized(signature), found.captured
-    except CannotLower as error:
-        _known[(*kind, signature)] = error
-        raise
+    return found.sized(signature), found.captured
+
+
+def _remember(key: Key, found: Traced | CannotLower) -> None:
+    _known[key] = found
+    if len(_known) > MOST:
+        _known.popitem(last=False)
 
 
 def _built(tree: Tree) -> str:
@@ -133,14 +150,16 @@ def _built(tree: Tree) -> str:
     return layout(map_tensors(lambda value: value.new_zeros(0), tree))
 
 
-def _traced(cell: Any, held: Inventory, x: Tensor, state: Tree, context: Tree) -> tuple[Traced | CannotLower, bool]:
-    """Trace a step; and whether the trace holds for any lengths of its contexts."""
+def _traced(
+    cell: Any, held: Inventory, x: Tensor, state: Tree, context: Tree, free: bool = True
+) -> tuple[Traced | CannotLower, bool]:
+    """Trace a step; and whether the trace holds for any lengths of its contexts, which it shall if `free`."""
     try:
         # A trace saves tensors for a backward pass of its own; hooks of the caller's are not for those.
         with torch.autograd.graph.saved_tensors_hooks(_same, _same):
             step = find_step(cell, x, state, context)
             dtype = _dtype(step)
-            joint = trace_joint(step, torch.is_grad_enabled())
+            joint = trace_joint(step, torch.is_grad_enabled(), free)
     except CannotLower as error:
         return error, False
     paths = {id(value): path for path, value in reversed(list(held.tensors.items()))}

@@ -124,12 +124,13 @@ class _Writer:
             nodes = [node for item in items[phase] for node in _nodes(item)]
             spans = {node: span for node in nodes if (span := self._span(node, place)) is not None}
             live: list[tuple[int, int, int, int]] = []  # first item, last item, offset, width
-            runs = _runs(items[phase])
+            runs, heads = _runs(items[phase]), _heads(items[phase])
             for node in sorted(spans, key=lambda node: spans[node][0]):
                 first, last = spans[node]
-                if runs[first] != runs[last]:
+                if runs[first] != runs[last] or (first in heads and first != last):
                     # The engine does a run of items for a few rows, then for the next few: what leaves the run, or
-                    # comes into it, must not share memory with anything in it.
+                    # comes into it, must not share memory with anything in it. The head of a run may have been done
+                    # for all rows, with the product before it.
                     first, last = runs[first][0], runs[last][1]
                 live.append((first, last, _free(live, first, last, node.width), node.width))
             offsets = {node: row[2] for node, row in zip(sorted(spans, key=lambda n: spans[n][0]), live, strict=True)}
@@ -357,6 +358,15 @@ def _runs(items: list[Item]) -> list[tuple[int, int]]:
         run = list(group)
         found += [(index, index) if alone else (run[0], run[-1]) for index in run]
     return found
+
+
+def _heads(items: list[Item]) -> set[int]:
+    """The strips that come right after a product: the engine may do both at once."""
+    return {
+        index
+        for index, (before, item) in enumerate(itertools.pairwise(items), 1)
+        if isinstance(before, Node) and before.op == "gemm" and isinstance(item, Strip)
+    }
 
 
 def _free(live: list[tuple[int, int, int, int]], first: int, last: int, width: int) -> int:

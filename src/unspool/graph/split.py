@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, fx
+
+from unspool.graph.made_up import is_multiple
 
 _aten = torch.ops.aten
 
@@ -20,10 +21,6 @@ VIEWS = frozenset(
     }
 )  # fmt: skip
 """Operations that only look at their input in another way."""
-
-
-def is_multiple(number: Any, batch: int) -> bool:
-    return isinstance(number, int) and number > 0 and number % batch == 0
 
 
 def split_once(graph: fx.GraphModule, captured: int, batch: int) -> tuple[fx.GraphModule | None, fx.GraphModule, int]:

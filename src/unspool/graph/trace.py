@@ -19,16 +19,12 @@ from torch.fx.traceback import preserve_node_meta
 
 from unspool.cells.base import step_name
 from unspool.cells.state import Tree, layout, map_tensors, tensors
+from unspool.graph.alike import alike
 from unspool.graph.capture import Swap, Watch
+from unspool.graph.made_up import BATCHES, LENGTHS
 from unspool.graph.refuse import BreaksContract, CannotLower
-from unspool.graph.split import is_multiple, split_once
+from unspool.graph.split import split_once
 from unspool.graph.unchanged import unchanged
-
-BATCHES = (10007, 10009)
-"""Made-up numbers of rows, prime and large: whatever is a multiple of one is the batch."""
-
-LENGTHS = (1009, 1013, 1019, 1021, 1031, 1033, 1039, 1049)
-"""Made-up lengths of what stands in the context, such as the steps of a memory: a trace holds for any other."""
 
 _aten = torch.ops.aten
 
@@ -74,8 +70,9 @@ class Signature:
             tuple(kind(value, value.requires_grad) for value in tensors(context)),
         )
 
-    def freed(self) -> tuple[Signature, tuple[int, ...]]:
-        """With the lengths of its contexts made up, and what they are: `LENGTHS[i]` stands for the i-th of them.
+    def freed(self, trace: int = 0) -> tuple[Signature, tuple[int, ...]]:
+        """With the lengths of its contexts made up, and what they are: the i-th of `LENGTHS[trace]` stands for the
+        i-th of them.
 
         A length is the first dimension after the batch of a context that has several, or of a mask.
         """
@@ -85,9 +82,10 @@ class Signature:
             if len(shape) > 1 or (shape and dtype == torch.bool):
                 if shape[0] not in lengths:
                     lengths.append(shape[0])
-                shape = (LENGTHS[lengths.index(shape[0]) % len(LENGTHS)], *shape[1:])
+                made_up = LENGTHS[trace]
+                shape = (made_up[lengths.index(shape[0]) % len(made_up)], *shape[1:])
             contexts.append((shape, dtype, wanted))
-        if len(lengths) > len(LENGTHS):
+        if len(lengths) > len(LENGTHS[trace]):
             return self, ()
         return Signature(self.x, self.states, tuple(contexts)), tuple(lengths)
 
@@ -250,34 +248,6 @@ def line(node: fx.Node) -> str:
     return ""
 
 
-def same_but_for_batch(one: fx.GraphModule, other: fx.GraphModule, batches: tuple[int, int]) -> bool:
-    """Whether two traces, at different numbers of rows, are the same step."""
-
-    def spelled(graph: fx.GraphModule, batch: int) -> list[Any]:
-        place = {node: index for index, node in enumerate(graph.graph.nodes)}
-
-        def word(value: Any) -> Any:
-            if isinstance(value, fx.Node):
-                return "%", place[value]
-            if is_multiple(value, batch):
-                return "B", value // batch
-            if isinstance(value, (list, tuple)):
-                return tuple(map(word, value))
-            return value
-
-        return [
-            (
-                node.op,
-                str(node.target) if node.op == "call_function" else "",
-                word(node.args),
-                word(tuple(node.kwargs.items())),
-            )
-            for node in graph.graph.nodes
-        ]
-
-    return spelled(one, batches[0]) == spelled(other, batches[1])
-
-
 @dataclass(frozen=True)
 class Joint:
     """A step and its vector–Jacobian product in one graph.
@@ -296,35 +266,38 @@ class Joint:
     cotangents: tuple[int, ...]
     wanted: tuple[int, ...]
     lengths: int
-    """How many of `LENGTHS` stand for lengths of contexts."""
+    """How many of `LENGTHS[0]` stand for lengths of contexts."""
 
 
-def trace_joint(step: Step, gradients: bool) -> Joint:
+def trace_joint(step: Step, gradients: bool, free: bool = True) -> Joint:
     """Trace `step` for any lengths of its contexts, or, where it does not go with others, for those that they have."""
     freed, lengths = step.signature.freed()
-    if lengths:
+    if lengths and free:
         try:
-            return _trace_joint(replace(step, signature=freed), gradients, len(lengths))
+            others = replace(step, signature=step.signature.freed(1)[0])
+            return _trace_joint(replace(step, signature=freed), others, gradients, len(lengths))
         except CannotLower:
             pass
-    return _trace_joint(step, gradients, 0)
+    return _trace_joint(step, step, gradients, 0)
 
 
-def _trace_joint(step: Step, gradients: bool, lengths: int) -> Joint:
-    """Trace `step`, check the trace at a second number of rows, and join it with its vector–Jacobian product."""
-    batch = _batch_for(step)
-    forward = trace_forward(step, batch[0])
+def _trace_joint(step: Step, again: Step, gradients: bool, lengths: int) -> Joint:
+    """Trace `step`, check the trace at a second number of rows, and join it with its vector–Jacobian product.
+
+    `again` is the same step with other made-up lengths of its contexts.
+    """
+    _refuse_made_up(step)
+    forward = trace_forward(step, BATCHES[0])
     _refuse_random(step, forward)
-    again = trace_forward(step, batch[1])
-    if not same_but_for_batch(forward, again, batch):
+    if not alike(forward, trace_forward(again, BATCHES[1]), lengths):
         raise CannotLower(
             f"{step_name(step.cell)} takes another step for another number of rows: a number of rows is baked into it, "
             "or it asks for the shape; write -1 or x.shape[0] where a batch size stands"
         )
-    once, rest, weights = split_once(forward, len(step.captured), batch[0])
+    once, rest, weights = split_once(forward, len(step.captured), BATCHES[0])
     learned = [value.requires_grad for value in step.captured]
     flags = [*(learned if once is None else _learned(once, learned)), *(wanted for *_, wanted in step.signature.all())]
-    return _join(step, once, rest, weights, batch[0], flags if gradients else [False] * len(flags), lengths)
+    return _join(step, once, rest, weights, BATCHES[0], flags if gradients else [False] * len(flags), lengths)
 
 
 def _learned(once: fx.GraphModule, captured: list[bool]) -> list[bool]:
@@ -343,13 +316,13 @@ def _learned(once: fx.GraphModule, captured: list[bool]) -> list[bool]:
     raise AssertionError("a graph ends with its output")
 
 
-def _batch_for(step: Step) -> tuple[int, int]:
-    sizes = {size for shape, _, _ in step.signature.all() for size in shape}
-    sizes -= set(LENGTHS)
+def _refuse_made_up(step: Step) -> None:
+    """A step that has one of the made-up sizes by itself."""
+    made_up = {*BATCHES, *LENGTHS[0], *LENGTHS[1]}
+    sizes = {size for shape, _, _ in step.signature.all() for size in shape} - made_up
     sizes |= {size for value in step.captured for size in value.shape}
-    if any(size % made_up == 0 for size in sizes if size for made_up in (*BATCHES, *LENGTHS)):
-        raise CannotLower(f"{step_name(step.cell)} has a dimension that is a multiple of {BATCHES} or {LENGTHS}")
-    return BATCHES
+    if any(size % number == 0 for size in sizes if size for number in made_up):
+        raise CannotLower(f"{step_name(step.cell)} has a dimension that is a multiple of one of {sorted(made_up)}")
 
 
 def _refuse_random(step: Step, graph: fx.GraphModule) -> None:
