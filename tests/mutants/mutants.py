@@ -156,7 +156,9 @@ MUTANTS: dict[str, Source | Text] = {
         "graph.emit", "runs[first] != runs[last] or (first in heads and first != last)", "runs[first] != runs[last]"
     ),
     "a length with one more is not known": Source("graph.made_up", "MORE = 64", "MORE = 0"),
-    "a number that counts no length goes with any": Source("graph.alike", "LENGTHS[i][:lengths]", "LENGTHS[0][:lengths]"),
+    "a number that counts no length goes with any": Source(
+        "graph.alike", "LENGTHS[i][:lengths]", "LENGTHS[0][:lengths]"
+    ),
     "sums are reversed": Source(CPU, '_slots("sum", sums)', '_slots("sum", sums[::-1])'),
     "weights are rotated": Source(
         CPU,
