@@ -2,7 +2,7 @@
 //
 // A panel is two native vectors wide. A tile is R rows by P panels, held in registers while k runs over a block.
 
-constexpr i64 kBlock = 128;       // numbers that one chain of additions takes: PyTorch's chains are short too
+constexpr i64 kBlock = 64;        // numbers that one chain of additions takes: PyTorch's chains are short too
 constexpr i64 kMostSummed = 512;  // rows that one call of gemm_tn takes
 
 template <class T>

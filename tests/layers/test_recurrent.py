@@ -12,6 +12,7 @@ import unspool
 from unspool.cells import ElementwiseCell, GRUCell, LinearIn, LSTMCell, RNNCell
 from unspool.cells.state import tensors
 from unspool.errors import ConfigError, ShapeError
+from unspool.layers.dropout import Dropout
 
 THEIRS = {RNNCell: nn.RNN, GRUCell: nn.GRU, LSTMCell: nn.LSTM}
 
@@ -133,7 +134,7 @@ def test_the_residual_is_what_the_layer_reads_after_dropout() -> None:
     torch.manual_seed(1)
     y, _ = net(x)
     torch.manual_seed(1)
-    read = nn.functional.dropout(unspool.unfold(first, x)[0] + x, 0.5)
+    read = Dropout(0.5)(unspool.unfold(first, x)[0] + x)
     torch.testing.assert_close(y, unspool.unfold(second, read)[0] + read)
 
 

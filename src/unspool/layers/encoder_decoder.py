@@ -12,7 +12,8 @@ from unspool.cells.state import Tree, flat_rows, map_tensors, tensors
 from unspool.errors import ConfigError
 from unspool.layers.build import CellFactory, with_options
 from unspool.layers.decoder_cell import Conditioning, DecoderCell
-from unspool.layers.recurrent import Recurrent, dropout_mask
+from unspool.layers.dropout import Dropout, dropout_mask
+from unspool.layers.recurrent import Recurrent
 from unspool.layers.symbols import END, PAD, START
 from unspool.unfold import unfold
 
@@ -100,7 +101,7 @@ class EncoderDecoder(nn.Module):
     def __init__(self, cell: CellFactory, config: EncoderDecoderConfig) -> None:
         super().__init__()
         self.config = c = config
-        self.dropout = nn.Dropout(c.dropout)
+        self.dropout = Dropout(c.dropout)
         self.target_embedding = nn.Embedding(c.target_size, c.embedding, padding_idx=PAD)
         self.source_embedding = (
             self.target_embedding if c.share_embeddings else nn.Embedding(c.source_size, c.embedding, padding_idx=PAD)

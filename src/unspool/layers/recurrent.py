@@ -14,6 +14,7 @@ from unspool.cells.state import Tree, layout, tensors
 from unspool.engine import traced
 from unspool.errors import ConfigError, ShapeError
 from unspool.layers.build import CellFactory, build_cell
+from unspool.layers.dropout import Dropout, dropout_mask
 from unspool.unfold import unfold
 
 MERGES = ("concat", "sum")
@@ -47,11 +48,6 @@ def check_takes_mask(cell: Cell) -> None:
             "`*, mask=None` and multiply it into the hidden state there (h if mask is None else h * mask), "
             "or set recurrent_dropout=0"
         )
-
-
-def dropout_mask(like: Tensor, p: float) -> Tensor:
-    """A mask of `like`'s shape: 0 with probability p, else 1 / (1 - p); one for a whole sequence."""
-    return torch.empty_like(like, requires_grad=False).bernoulli_(1 - p).div_(1 - p)
 
 
 class Recurrent(nn.Module):
@@ -114,7 +110,7 @@ class Recurrent(nn.Module):
             merge,
         )
         self.recurrent_dropout, self.residual, self.engine = recurrent_dropout, residual, engine
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.layers = nn.ModuleList()
         width = input_size
         for factory in factories:

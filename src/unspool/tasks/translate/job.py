@@ -13,6 +13,7 @@ from unspool.data.symbols import PAD, START, UNKNOWN
 from unspool.data.tokenizer import Tokenizer
 from unspool.decode import Limits, greedy
 from unspool.layers.encoder_decoder import EncoderDecoder
+from unspool.layers.symbol_loss import symbol_cross_entropy
 from unspool.tasks.translate.settings import TranslateSettings
 
 VALIDATED = 1000
@@ -95,6 +96,5 @@ def symbol_loss(
     before, after, lengths = batch.target[:, :-1], batch.target[:, 1:], batch.target_lengths - 1
     features = model(batch.source, batch.source_lengths, before, lengths, sampling)
     valid = torch.arange(before.shape[1], device=before.device).unsqueeze(0) < lengths.unsqueeze(1)
-    logits = model.logits(features[valid])
-    loss = nn.functional.cross_entropy(logits.float(), after[valid], reduction="sum", label_smoothing=label_smoothing)
+    loss = symbol_cross_entropy(features[valid], model.output, after[valid], label_smoothing)
     return loss, int(lengths.sum())
