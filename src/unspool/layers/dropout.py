@@ -20,12 +20,12 @@ def dropout_mask(like: Tensor, p: float) -> Tensor:
         >>> bool(((mask == 0) | (mask == 2)).all())
         True
     """
-    if like.device.type != "cpu" or torch.compiler.is_compiling():
+    if like.device.type != "cpu":
         return torch.empty_like(like, requires_grad=False).bernoulli_(1 - p).div_(1 - p)
     dropped = round(p * LEVELS)
     if dropped == LEVELS:
         return torch.zeros_like(like, requires_grad=False)
-    drawn = torch.empty(-(-like.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
+    drawn = torch.randint(-(2**63), 2**63 - 1, (-(-like.numel() // 4),), device=like.device)
     kept = drawn.view(torch.int16)[: like.numel()] >= dropped - LEVELS // 2
     return kept.view(like.shape).to(like.dtype).mul_(1 / (1 - p))
 
