@@ -266,6 +266,46 @@ def test_one_trace_for_any_length_of_a_memory_or_else_one_for_each(
     assert len(joined) == traces, joined
 
 
+class Joined(unspool.Cell):
+    """Puts what a product makes beside x, and goes on with work of other widths, before the next product."""
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__(input_size, hidden_size)
+        self.linear = nn.Linear(hidden_size, hidden_size)
+
+    def forward(self, x: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+        size = self.hidden_size
+        y = torch.cat([self.linear(h), x], 1).softmax(1) * 9
+        first = nn.functional.layer_norm(y[:, :size] + h, (size,))
+        second = nn.functional.layer_norm(y[:, size:] - h, (size,))
+        h = torch.tanh(first * second + first.amax(1, True) - second.amin(1, True))
+        return h, h
+
+
+@pytest.mark.parametrize("size", [128, 256])
+def test_what_is_joined_after_a_product_for_many_rows(size: int) -> None:
+    torch.manual_seed(6)
+    cell, x = Joined(size, size).double(), values(90, 2, size)
+    with torch.no_grad():
+        found, expected = (unspool.unfold(cell, x, engine=engine)[0] for engine in ("cpu", "reference"))
+    torch.testing.assert_close(found, expected)
+
+
+class Mean(unspool.Cell):
+    """Computes with a length alone, before it sees any number."""
+
+    def forward(self, x: Tensor, state: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
+        places = torch.arange(context.shape[1], dtype=x.dtype) / context.shape[1]
+        h = torch.tanh(x + places.mean() * state + context.sum(1))
+        return h, h
+
+
+@pytest.mark.parametrize("length", [1, 5, 300])
+def test_a_number_made_of_a_length_alone(length: int) -> None:
+    torch.manual_seed(7)
+    agree(Mean(3, 3).double(), values(3, 4, 3), values(3, 3), values(3, length, 3))
+
+
 def test_a_trace_that_fails_says_nothing(capfd: pytest.CaptureFixture[str]) -> None:
     torch.manual_seed(4)
     agree(Positions(3, 3, state_sizes=(3, 1)).double(), values(3, 4, 3), (values(3, 3), values(3, 1)), values(3, 7, 3))

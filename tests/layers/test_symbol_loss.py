@@ -87,3 +87,20 @@ def test_under_autocast_it_is_pytorchs_to_the_bit() -> None:
 
 def judged_in_float(features: Tensor, output: nn.Linear, target: Tensor) -> Tensor:
     return nn.functional.cross_entropy(output(features).float(), target, reduction="sum", label_smoothing=0.1)
+
+
+def test_half_precision_is_summed_in_single() -> None:
+    torch.manual_seed(2)
+    output, features = nn.Linear(16, 5000).half(), torch.randn(8000, 16).half()
+    found = symbol_cross_entropy(features, output, torch.randint(5000, (8000,)), 0.1)
+    assert found.dtype == torch.float32 and bool(found.isfinite())
+
+
+def test_a_symbol_that_is_never_written() -> None:
+    output, features = layer(3, 4), torch.randn(2, 3, dtype=torch.float64)
+    with torch.no_grad():
+        output.bias[1] = -torch.inf
+        target = torch.tensor([0, 3])
+        torch.testing.assert_close(
+            symbol_cross_entropy(features, output, target), judged(features, output, target, 0.0)
+        )

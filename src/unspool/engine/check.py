@@ -13,8 +13,8 @@ from unspool.engine import compiled, reference
 from unspool.graph.compile import Compiled
 from unspool.graph.refuse import CannotLower
 
-ROWS, STEPS = 40, 3
-"""Rows are repeated to be so many: more than the engine does at a time between two products."""
+ROWS, STEPS = 96, 3
+"""Rows are repeated to be so many: a whole tile, of which the engine does some at a time between two products."""
 AGREE = {torch.float32: 2e-3, torch.float64: 1e-6}
 """Largest difference, as a part of the largest number. Wide: what this looks for is a wrong program, not rounding."""
 

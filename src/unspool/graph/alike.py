@@ -37,3 +37,14 @@ def _spelled(graph: fx.GraphModule, batch: int, lengths: tuple[int, ...]) -> lis
         )
         for node in graph.graph.nodes
     ]
+
+
+def counts_length(graph: fx.GraphModule, lengths: tuple[int, ...]) -> bool:
+    """Whether a number in a trace counts one of `lengths`."""
+
+    def counts(value: Any) -> bool:
+        if isinstance(value, (list, tuple)):
+            return any(map(counts, value))
+        return as_length(value, lengths) is not None
+
+    return any(counts((node.args, tuple(node.kwargs.values()))) for node in graph.graph.nodes)

@@ -68,7 +68,7 @@ class Traced:
         if lengths not in self.programs:
             try:
                 self.programs[lengths] = _program(self, signature, lengths)
-            except (KeyError, IndexError, AssertionError, ValueError) as error:
+            except (KeyError, IndexError, AssertionError, ValueError, ArithmeticError) as error:
                 # A mistake of the compiler's; it costs speed, never the call.
                 raise CannotLower(
                     f"the compiler failed on it ({type(error).__name__}: {error}); please report it"
@@ -119,8 +119,11 @@ def _found(
         _remember((*kind, freed, len(set(lengths))) if free else (*kind, signature), found)
     try:
         return _sized(found, signature)
-    except CannotLower:
-        if isinstance(found, CannotLower) or not found.joint.lengths:
+    except CannotLower as error:
+        if isinstance(found, CannotLower):
+            raise
+        if not found.joint.lengths:
+            _remember((*kind, signature), error)
             raise
     # What it does with its contexts goes with lengths of its own, not with any.
     found, _ = _traced(cell, held, x, state, context, free=False)

@@ -353,19 +353,23 @@ def _nodes(item: Item) -> list[Node]:
 def _runs(items: list[Item]) -> list[tuple[int, int]]:
     """For each item the first and last of its run: products stand alone, what lies between two products together."""
     found: list[tuple[int, int]] = []
-    products = [isinstance(item, Node) and item.op == "gemm" for item in items]
+    products = [_is_product(item) for item in items]
     for alone, group in itertools.groupby(range(len(items)), key=products.__getitem__):
         run = list(group)
         found += [(index, index) if alone else (run[0], run[-1]) for index in run]
     return found
 
 
+def _is_product(item: Item) -> bool:
+    return isinstance(item, Node) and item.op == "gemm"
+
+
 def _heads(items: list[Item]) -> set[int]:
-    """The strips that come right after a product: the engine may do both at once."""
+    """What comes right after a product: written as strips, of which the engine may do the first with it."""
     return {
         index
         for index, (before, item) in enumerate(itertools.pairwise(items), 1)
-        if isinstance(before, Node) and before.op == "gemm" and isinstance(item, Strip)
+        if _is_product(before) and not _is_product(item)
     }
 
 

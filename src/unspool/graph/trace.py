@@ -19,7 +19,7 @@ from torch.fx.traceback import preserve_node_meta
 
 from unspool.cells.base import step_name
 from unspool.cells.state import Tree, layout, map_tensors, tensors
-from unspool.graph.alike import alike
+from unspool.graph.alike import alike, counts_length
 from unspool.graph.capture import Swap, Watch
 from unspool.graph.made_up import BATCHES, LENGTHS
 from unspool.graph.refuse import BreaksContract, CannotLower
@@ -295,6 +295,8 @@ def _trace_joint(step: Step, again: Step, gradients: bool, lengths: int) -> Join
             "or it asks for the shape; write -1 or x.shape[0] where a batch size stands"
         )
     once, rest, weights = split_once(forward, len(step.captured), BATCHES[0])
+    if once is not None and counts_length(once, LENGTHS[0][:lengths]):
+        raise CannotLower(f"{step_name(step.cell)} computes with a length of its context alone")
     learned = [value.requires_grad for value in step.captured]
     flags = [*(learned if once is None else _learned(once, learned)), *(wanted for *_, wanted in step.signature.all())]
     return _join(step, once, rest, weights, BATCHES[0], flags if gradients else [False] * len(flags), lengths)
@@ -319,7 +321,7 @@ def _learned(once: fx.GraphModule, captured: list[bool]) -> list[bool]:
 def _refuse_made_up(step: Step) -> None:
     """A step that has one of the made-up sizes by itself."""
     made_up = {*BATCHES, *LENGTHS[0], *LENGTHS[1]}
-    sizes = {size for shape, _, _ in step.signature.all() for size in shape} - made_up
+    sizes = {size for shape, _, _ in step.signature.all() for size in shape} - {*LENGTHS[0], *LENGTHS[1]}
     sizes |= {size for value in step.captured for size in value.shape}
     if any(size % number == 0 for size in sizes if size for number in made_up):
         raise CannotLower(f"{step_name(step.cell)} has a dimension that is a multiple of one of {sorted(made_up)}")

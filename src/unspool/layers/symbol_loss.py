@@ -33,11 +33,11 @@ def symbol_cross_entropy(features: Tensor, output: nn.Linear, target: Tensor, la
         >>> bool((symbol_cross_entropy(torch.zeros(2, 3), output, target) - 2 * torch.tensor(4.0).log()).abs() < 1e-5)
         True
     """
-    autocast = torch.is_autocast_enabled(features.device.type)
-    if features.device.type != "cpu" or autocast or features.dtype != output.weight.dtype:
+    plain = features.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
+    if not plain or features.dtype not in (torch.float32, torch.float64) or features.dtype != output.weight.dtype:
         logits = output(features).float()
         return nn.functional.cross_entropy(logits, target, reduction="sum", label_smoothing=label_smoothing)
-    return _SymbolLoss.apply(features, output.weight, output.bias, target, label_smoothing)
+    return _SymbolLoss.apply(features, output.weight, output.bias, target, label_smoothing, torch.is_grad_enabled())
 
 
 class _SymbolLoss(torch.autograd.Function):
@@ -46,13 +46,13 @@ class _SymbolLoss(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, features: Tensor, weight: Tensor, bias: Tensor | None, target: Tensor, smoothing: float
+        ctx: Any, features: Tensor, weight: Tensor, bias: Tensor | None, target: Tensor, smoothing: float, learns: bool
     ) -> Tensor:
         size = weight.shape[0]
         rows = max(1, AT_A_TIME // size)
         first = features.new_zeros(size) if bias is None else bias
         hit, even = 1 - smoothing, smoothing / size
-        mean, mean_first = even * weight.sum(0), even * first.sum()
+        mean, mean_first = even * weight.sum(0), even * first.sum() if smoothing else first.new_zeros(())
         total = features.new_zeros((), dtype=torch.float64)
         dfeatures, dweight, dbias = torch.empty_like(features), torch.zeros_like(weight), torch.zeros_like(first)
         room = features.new_empty(min(rows, len(features)), size)
@@ -62,11 +62,13 @@ class _SymbolLoss(torch.autograd.Function):
             sums = logits.sub_(largest).exp_().sum(1, keepdim=True)
             smoothed = (part @ mean + mean_first).unsqueeze(1)
             total += (sums.log() + largest - wanted - smoothed).double().sum()
-            if any(ctx.needs_input_grad[:3]):
+            if learns:
                 torch.mm(logits, weight, out=made)
                 made.div_(sums).sub_(weight[aim], alpha=hit).sub_(mean)
                 dweight.addmm_(logits.T, part / sums)
                 dbias.addmv_(logits.T, (1 / sums).squeeze(1))
+        if not learns:
+            return total.to(features.dtype)
         # What has a gradient by z of hit at the target and of ε/V everywhere.
         dweight.index_add_(0, target, features, alpha=-hit).sub_(even * features.sum(0))
         dbias.index_add_(0, target, torch.ones_like(target, dtype=dbias.dtype), alpha=-hit).sub_(even * len(target))
@@ -77,4 +79,4 @@ class _SymbolLoss(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         wanted = zip(ctx.saved_tensors, ctx.needs_input_grad, strict=False)
-        return (*(value * grads[0] if needed else None for value, needed in wanted), None, None)
+        return (*(value * grads[0] if needed else None for value, needed in wanted), None, None, None)
