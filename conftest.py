@@ -7,8 +7,8 @@ import torch
 
 import unspool
 
-# Examples are looked for in every module; this one stands on a library that may be absent.
-collect_ignore = [] if find_spec("jax") else ["src/unspool/bench/jax_cells.py"]
+# Examples are looked for in every module; these stand on a library that may be absent.
+collect_ignore_glob = [] if find_spec("jax") else ["src/unspool/bench/jax_*.py"]
 
 
 @pytest.fixture(autouse=True)
