@@ -20,9 +20,10 @@ constexpr bool fits(int rows, int panels) { return panels == 1 || rows * panels 
 enum class Meet { write, add };
 
 // C[r, …] (=, +=) Σ_k A[r, k] B[k, …] over one block; panel p of B lies at B + p·bp. `start` (or null) is added.
-// A[r, k] lies at r·am + k, or, packed by columns, at r + k·R.
+// A[r, k] lies at r·am + k, or, packed by columns, at r + k·R. `ahead`, a line for each k and panel, is what will be
+// read next.
 template <class T, int R, int P, bool kPacked>
-INLINE void tile(const T* A, i64 am, const T* B, i64 bp, i64 K, const T* start, Meet meet, T* C, i64 ldc) {
+INLINE void tile(const T* A, i64 am, const T* B, i64 bp, i64 K, const T* start, Meet meet, T* C, i64 ldc, const T* ahead) {
   constexpr int L = kLanes<T>, W = 2 * L;
   Vec<T> acc[R][P][2];
 #pragma GCC unroll 16
@@ -39,8 +40,8 @@ INLINE void tile(const T* A, i64 am, const T* B, i64 bp, i64 K, const T* start, 
       const T* b = B + p * bp;
       Vec<T> b0 = load(b), b1 = load(b + L);
       if (P == 1) {
-        __builtin_prefetch(b + 24 * W);
-        if (kBytes == 64) __builtin_prefetch(b + 24 * W + L);
+        __builtin_prefetch(ahead);
+        ahead += 64 / i64(sizeof(T));
       }
 #pragma GCC unroll 16
       for (int r = 0; r < R; r++) {
@@ -66,11 +67,11 @@ INLINE void tile(const T* A, i64 am, const T* B, i64 bp, i64 K, const T* start, 
 }
 
 template <class T>
-using Tile = void (*)(const T*, i64, const T*, i64, i64, const T*, Meet, T*, i64);
+using Tile = void (*)(const T*, i64, const T*, i64, i64, const T*, Meet, T*, i64, const T*);
 
 template <class T, int R, int P, bool kPacked>
-static void tile_of(const T* A, i64 am, const T* B, i64 bp, i64 K, const T* start, Meet meet, T* C, i64 ldc) {
-  tile<T, R, P, kPacked>(A, am, B, bp, K, start, meet, C, ldc);
+static void tile_of(const T* A, i64 am, const T* B, i64 bp, i64 K, const T* start, Meet meet, T* C, i64 ldc, const T* ahead) {
+  tile<T, R, P, kPacked>(A, am, B, bp, K, start, meet, C, ldc, ahead);
 }
 
 template <class T, bool kPacked, int P, int R = 1>
@@ -176,8 +177,9 @@ static void run_panels(i64 M, i64 K, const T* A, i64 lda, const T* B, i64 bp, In
     i64 m = 0;
     for (i64 t = 0; t < tiles; t++) {
       const i64 rows = (M - m) / (tiles - t);  // tiles of equal height, give or take one row
+      const T* next = B + (k + block) * W + t % 2 * block * W / 2;
       table.at[rows](A + m * lda + k, lda, B + k * W, bp, block, init == Init::bias ? bias : nullptr, meet, C + m * ldc,
-                     ldc);
+                     ldc, next);
       m += rows;
     }
   }
@@ -243,13 +245,18 @@ struct LeftTable {
   LeftTable() { PackLefts<T>::fill(at); }
 };
 
+// Numbers from row to row of what gemm_tn sums aside: whole panels, and a little more, for the cache's sake.
+template <class T>
+static i64 aside_ld(i64 N) {
+  return packed_size<T>(1, N) + kLanes<T>;
+}
 template <class T>
 static i64 tn_size(i64 N) {
-  return packed_size<T>(kMostSummed, N);
+  return packed_size<T>(kMostSummed, N) + kRows * kGroup * aside_ld<T>(N);
 }
 template <class T>
 static i64 tn_work() {
-  return kBlock * kRows * kGroup + kRows * kPanel<T>;
+  return kBlock * kRows * kGroup;
 }
 
 // Rows that lie anywhere, into panels.
@@ -279,92 +286,106 @@ static void tn_pack(i64 R, i64 N, const T* X, i64 ldx, const T* const* listed, T
   }
 }
 
-// A tile of C += D' X over `rows` rows, both packed; the part of a panel that C lacks is computed aside.
-template <class T>
-INLINE void add_tile(Tile<T> tile, i64 height, i64 width, const T* left, const T* right, i64 rows, T* C, i64 ldc, T* aside) {
-  constexpr i64 W = kPanel<T>;
-  if (width == W) return tile(left, 0, right, 0, rows, nullptr, Meet::add, C, ldc);
-  for (i64 i = 0; i < height; i++)
-    for (i64 j = 0; j < W; j++) aside[i * W + j] = j < width ? C[i * ldc + j] : T(0);
-  tile(left, 0, right, 0, rows, nullptr, Meet::add, aside, W);
-  for (i64 i = 0; i < height; i++)
-    for (i64 j = 0; j < width; j++) C[i * ldc + j] = aside[i * W + j];
-}
-
 template <class T>
 static void column_sums(i64 N, i64 R, const T* D, i64 ldd, T* C);
+
+// C[h, N] += A.
+template <class T>
+static void add_rows(i64 h, i64 N, const T* A, i64 lda, T* C, i64 ldc) {
+  constexpr int L = kLanes<T>;
+  for (i64 i = 0; i < h; i++) {
+    const T* a = A + i * lda;
+    T* c = C + i * ldc;
+    i64 n = 0;
+    for (; n + L <= N; n += L) store(c + n, load(c + n) + load(a + n));
+    for (; n < N; n++) c[n] += a[n];
+  }
+}
+
+// Some tiles of height h, of the columns m … of D, over all R rows: blocks are summed aside, and their sum is added to C.
+template <class T>
+static void tn_group(i64 R, const T* D, i64 ldd, i64 m, i64 h, i64 tiles, i64 rights, const Right<T>* right, T* left) {
+  static const Table<T, true, 1> table;
+  static const LeftTable<T> lefts;
+  constexpr i64 W = kPanel<T>;
+  for (i64 r = 0; r < R; r += kBlock) {
+    const i64 rows = R - r < kBlock ? R - r : kBlock;
+    lefts.at[h](D + r * ldd + m, ldd, rows, tiles, left);
+    for (i64 i = 0; i < rights; i++) {
+      const i64 N = right[i].N, ld = aside_ld<T>(N);
+      const T* panels = right[i].packed + packed_size<T>(r, N);
+      T* aside = right[i].packed + packed_size<T>(kMostSummed, N);
+      for (i64 n = 0; n < N; n += W)
+        for (i64 q = 0; q < tiles; q++)
+          table.at[h](left + q * rows * h, 0, panels + n * rows, 0, rows, nullptr, r ? Meet::add : Meet::write,
+                      aside + q * h * ld + n, ld, panels + (n + W) * rows + q % 2 * rows * W / 2);
+    }
+  }
+  for (i64 i = 0; i < rights; i++)
+    add_rows<T>(tiles * h, right[i].N, right[i].packed + packed_size<T>(kMostSummed, right[i].N), aside_ld<T>(right[i].N),
+                right[i].C + m * right[i].ldc, right[i].ldc);
+}
 
 template <class T>
 static void gemm_tn(i64 R, const T* D, i64 ldd, i64 m0, i64 m1, i64 rights, const Right<T>* right, i64 sums, T* const* sum,
                     T* work) {
-  static const Table<T, true, 1> table;
-  static const LeftTable<T> lefts;
-  constexpr i64 W = kPanel<T>;
-  T *left = work, *aside = left + kBlock * kRows * kGroup;
   const i64 all = (m1 - m0 + kRows - 1) / kRows;  // tiles of equal height, give or take one row
   const i64 height = all ? (m1 - m0) / all : 0, higher = all ? (m1 - m0) % all : 0;
+  for (i64 i = 0; i < sums; i++) column_sums<T>(m1 - m0, R, D + m0, ldd, sum[i] + m0);
   i64 m = m0;
-  for (i64 t = 0; t < all;) {
+  for (i64 t = 0; t < all && rights;) {
     const i64 h = t < higher ? height + 1 : height, end = t < higher ? higher : all;
     const i64 tiles = end - t < kGroup ? end - t : kGroup;
-    for (i64 r = 0; r < R; r += kBlock) {  // all blocks, while this part of C is near
-      const i64 rows = R - r < kBlock ? R - r : kBlock;
-      const T* from = D + r * ldd + m;
-      if (rights) lefts.at[h](from, ldd, rows, tiles, left);
-      for (i64 i = 0; i < sums; i++) column_sums<T>(tiles * h, rows, from, ldd, sum[i] + m);
-      for (i64 i = 0; i < rights; i++) {
-        const i64 N = right[i].N, ldc = right[i].ldc;
-        const T* panels = right[i].packed + packed_size<T>(r, N);
-        for (i64 n = 0; n < N; n += W)
-          for (i64 q = 0; q < tiles; q++)
-            add_tile<T>(table.at[h], h, N - n < W ? N - n : W, left + q * rows * h, panels + n * rows, rows,
-                        right[i].C + (m + q * h) * ldc + n, ldc, aside);
-      }
-    }
+    tn_group<T>(R, D, ldd, m, h, tiles, rights, right, work);
     t += tiles;
     m += tiles * h;
   }
 }
 
-// C[n] += Σ_r D[r] X[r, n] over one block, for V vectors of columns.
+// C[n] += Σ_r D[r] X[r, n] for V vectors of columns: blocks of rows, and then their sums.
 template <class T, int V>
-INLINE void weighted(i64 rows, const T* D, i64 ldd, const T* X, i64 ldx, T* C) {
+INLINE void weighted(i64 R, const T* D, i64 ldd, const T* X, i64 ldx, T* C) {
   constexpr int L = kLanes<T>;
-  Vec<T> acc[V] = {};
-  for (i64 r = 0; r < rows; r++) {
-    const Vec<T> d = spread<T>(D[r * ldd]);
+  Vec<T> total[V] = {};
+  for (i64 r0 = 0; r0 < R; r0 += kBlock) {
+    Vec<T> acc[V] = {};
+    for (i64 r = r0; r < R && r < r0 + kBlock; r++) {
+      const Vec<T> d = spread<T>(D[r * ldd]);
 #pragma GCC unroll 8
-    for (int v = 0; v < V; v++) acc[v] = fused(d, load(X + r * ldx + v * L), acc[v]);
+      for (int v = 0; v < V; v++) acc[v] = fused(d, load(X + r * ldx + v * L), acc[v]);
+    }
+#pragma GCC unroll 8
+    for (int v = 0; v < V; v++) total[v] = r0 ? total[v] + acc[v] : acc[v];
   }
 #pragma GCC unroll 8
-  for (int v = 0; v < V; v++) store(C + v * L, load(C + v * L) + acc[v]);
+  for (int v = 0; v < V; v++) store(C + v * L, load(C + v * L) + total[v]);
 }
 
 template <class T>
 static void weighted_sum(i64 R, i64 N, const T* D, i64 ldd, const T* X, i64 ldx, T* C) {
   constexpr int L = kLanes<T>;
-  for (i64 r0 = 0; r0 < R; r0 += kBlock) {
-    const i64 rows = R - r0 < kBlock ? R - r0 : kBlock;
-    const T *d = D + r0 * ldd, *x = X + r0 * ldx;
-    i64 n = 0;
-    for (; n + 8 * L <= N; n += 8 * L) weighted<T, 8>(rows, d, ldd, x + n, ldx, C + n);
-    for (; n + L <= N; n += L) weighted<T, 1>(rows, d, ldd, x + n, ldx, C + n);
-    for (; n < N; n++) {
+  i64 n = 0;
+  for (; n + 8 * L <= N; n += 8 * L) weighted<T, 8>(R, D, ldd, X + n, ldx, C + n);
+  for (; n + L <= N; n += L) weighted<T, 1>(R, D, ldd, X + n, ldx, C + n);
+  for (; n < N; n++) {
+    T total = 0;
+    for (i64 r0 = 0; r0 < R; r0 += kBlock) {
       T acc = 0;
-      for (i64 r = 0; r < rows; r++) acc = fused(d[r * ldd], x[r * ldx + n], acc);
-      C[n] += acc;
+      for (i64 r = r0; r < R && r < r0 + kBlock; r++) acc = fused(D[r * ldd], X[r * ldx + n], acc);
+      total = r0 ? total + acc : acc;
     }
+    C[n] += total;
   }
 }
 
-// Columns n … n + V vectors.
+// Columns n … n + V vectors: sums of 16 rows, and then their sums.
 template <class T, int V>
-INLINE void columns_summed(i64 rows, const T* D, i64 ldd, T* C) {
+INLINE void columns_summed(i64 R, const T* D, i64 ldd, T* C) {
   constexpr int L = kLanes<T>;
   Vec<T> acc[V] = {};
-  for (i64 q = 0; q < rows; q += 16) {
+  for (i64 q = 0; q < R; q += 16) {
     Vec<T> part[V] = {};
-    for (i64 r = q; r < rows && r < q + 16; r++)
+    for (i64 r = q; r < R && r < q + 16; r++)
 #pragma GCC unroll 8
       for (int v = 0; v < V; v++) part[v] += load(D + r * ldd + v * L);
 #pragma GCC unroll 8
@@ -377,20 +398,16 @@ INLINE void columns_summed(i64 rows, const T* D, i64 ldd, T* C) {
 template <class T>
 static void column_sums(i64 N, i64 R, const T* D, i64 ldd, T* C) {
   constexpr int L = kLanes<T>;
-  for (i64 r0 = 0; r0 < R; r0 += kBlock) {
-    const i64 rows = R - r0 < kBlock ? R - r0 : kBlock;
-    const T* from = D + r0 * ldd;
-    i64 n = 0;
-    for (; n + 8 * L <= N; n += 8 * L) columns_summed<T, 8>(rows, from + n, ldd, C + n);
-    for (; n + L <= N; n += L) columns_summed<T, 1>(rows, from + n, ldd, C + n);
-    for (; n < N; n++) {
-      T acc = 0;
-      for (i64 q = 0; q < rows; q += 16) {
-        T part = 0;
-        for (i64 r = q; r < rows && r < q + 16; r++) part += from[r * ldd + n];
-        acc += part;
-      }
-      C[n] += acc;
+  i64 n = 0;
+  for (; n + 8 * L <= N; n += 8 * L) columns_summed<T, 8>(R, D + n, ldd, C + n);
+  for (; n + L <= N; n += L) columns_summed<T, 1>(R, D + n, ldd, C + n);
+  for (; n < N; n++) {
+    T acc = 0;
+    for (i64 q = 0; q < R; q += 16) {
+      T part = 0;
+      for (i64 r = q; r < R && r < q + 16; r++) part += D[r * ldd + n];
+      acc += part;
     }
+    C[n] += acc;
   }
 }

@@ -33,8 +33,8 @@ class Places {
 
   // A carried value as it comes into step tau of a forward pass, or leaves it in a backward pass.
   T* carried(size_t k, i64 tau, i64 rank) const {
-    const i64 width = program.carries[k].width;
-    return states + carry_places[k] + (tau & 1) * width * call.B + rank * width;
+    const i64 ld = program.carries[k].ld;
+    return states + carry_places[k] + (tau & 1) * ld * call.B + rank * ld;
   }
 
   // Consecutive positions from `position` on; `from` is the step where the chunk begins.
@@ -60,11 +60,11 @@ class Places {
     const Tensor& t = program.tensors[size_t(tensor)];
     switch (t.kind) {
       case Kind::param: return {slot(t.slot) + offset, 0, nullptr};
-      case Kind::temp: return {own.temp + t.index * cap + b.local * t.width + offset, t.width, nullptr};
-      case Kind::chunk: return {chunk + t.index * chunk_rows + (b.position - first) * t.width + offset, t.width, nullptr};
+      case Kind::temp: return {own.temp + t.index * cap + b.local * t.ld + offset, t.ld, nullptr};
+      case Kind::chunk: return {chunk + t.index * chunk_rows + (b.position - first) * t.ld + offset, t.ld, nullptr};
       case Kind::saved: return {slot(t.slot) + b.position * t.width + offset, t.width, nullptr};
-      case Kind::state: return {carried(size_t(t.index), b.tau + !program.forward, b.rank) + offset, t.width, nullptr};
-      case Kind::next: return {carried(size_t(t.index), b.tau + program.forward, b.rank) + offset, t.width, nullptr};
+      case Kind::state: return {carried(size_t(t.index), b.tau + !program.forward, b.rank) + offset, t.ld, nullptr};
+      case Kind::next: return {carried(size_t(t.index), b.tau + program.forward, b.rank) + offset, t.ld, nullptr};
       case Kind::rowbuf:
         if (b.single) return {rowbuf + t.index * call.B + b.rank * t.width + offset, t.width, nullptr};
         break;

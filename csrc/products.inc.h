@@ -22,10 +22,12 @@ class Products {
     const bool direct_out = n == 1 ? out.regular() : out.ld == n * g.out.s[1];
     const T* from = a.base;
     i64 lda = n == 1 ? a.ld : g.a.s[1];
-    if (!direct_a) {
-      gathered(b.rows, n, k.K, own.gather[0], a, g.a.s[1]);
+    const bool far = n == 1 && b.rows > 1 && lda * i64(sizeof(T)) >= kFarBytes && width >= kManyColumns;
+    if (!direct_a || far) {
+      const i64 ld = apart(k.K, sizeof(T));
+      gathered(b.rows, n, k.K, own.gather[0], ld, a, g.a.s[1]);
       from = own.gather[0];
-      lda = k.K;
+      lda = ld;
     }
     if (direct_out) {
       k_.gemm(M, k.N, k.K, from, lda, packed, g.init, bias, out.base, n == 1 ? out.ld : g.out.s[1], n0, n1);
@@ -115,16 +117,19 @@ class Products {
     for (i64 at = at_.first; at < end; at += step) {
       const Block b = at_.at_position(from, at, std::min(step, end - at));
       const Side d = side(own, s.d, b, s.subrows, 1, 0);
-      const i64 R = b.rows * s.subrows;
+      const i64 rows = b.rows * s.subrows;
       for (size_t i = 0; thread == 0 && i < s.columns.size(); i++) {
         T* to = place(s.columns[i].slot, s.columns[i].offset);
-        k_.gemm_tn(R, d.data, d.ld, 0, 1, 0, nullptr, 1, &to, own.work);
+        for (i64 r = 0; r < rows; r += kSummed)
+          k_.gemm_tn(std::min(kSummed, rows - r), d.data + r * d.ld, d.ld, 0, 1, 0, nullptr, 1, &to, own.work);
       }
       for (const auto& p : s.products) {
         const i64 n0 = first(p, thread), n1 = first(p, thread + 1);
         if (n0 == n1) continue;
         const Side x = side(own, p.x, b, s.subrows, p.N, 1);
-        k_.weighted_sum(R, n1 - n0, d.data, d.ld, x.data + n0, x.ld, place(p.slot, p.offset) + n0);
+        for (i64 r = 0; r < rows; r += kSummed)
+          k_.weighted_sum(std::min(kSummed, rows - r), n1 - n0, d.data + r * d.ld, d.ld, x.data + r * x.ld + n0, x.ld,
+                          place(p.slot, p.offset) + n0);
       }
     }
   }
@@ -172,13 +177,13 @@ class Products {
   Side laid(Thread<T>& own, const View<T>& v, const Operand& o, const Block& b, i64 subrows, i64 width, int which) const {
     if (subrows == 1 && v.regular()) return {v.base, v.ld};
     if (v.regular() && v.ld == subrows * o.s[1]) return {v.base, o.s[1]};
-    gathered(b.rows, subrows, width, own.gather[which], v, o.s[1]);
+    gathered(b.rows, subrows, width, own.gather[which], width, v, o.s[1]);
     return {own.gather[which], width};
   }
 
   // Rows put together.
-  void gathered(i64 rows, i64 subrows, i64 width, T* to, const View<T>& v, i64 ld) const {
-    for (i64 r = 0; r < rows; r++) k_.gather(subrows, width, to + r * subrows * width, width, v.at(r), ld, 1);
+  void gathered(i64 rows, i64 subrows, i64 width, T* to, i64 ldto, const View<T>& v, i64 ld) const {
+    for (i64 r = 0; r < rows; r++) k_.gather(subrows, width, to + r * subrows * ldto, ldto, v.at(r), ld, 1);
   }
 
   const Places<T>& at_;

@@ -100,14 +100,17 @@ class Reader {
       t.kind = what == "chunk" ? Kind::chunk : Kind::rowbuf;
       t.width = size();
       i64& total = what == "chunk" ? p_.chunk_width : p_.rowbuf_width;
+      t.ld = what == "chunk" ? apart(t.width, number()) : t.width;
       t.index = total;
-      total += t.width;
+      total += t.ld;
       require(total <= kMost, "scratch is too wide");
     } else if (what == "temp") {
       t.kind = Kind::temp;
       t.index = size();
       t.width = size();
-      p_.temp_width = std::max(p_.temp_width, t.index + t.width);
+      t.ld = size();
+      require(t.ld >= t.width, "rows of a temp overlap");
+      p_.temp_width = std::max(p_.temp_width, t.index + t.ld);
     } else if (what == "state" || what == "next") {
       t.kind = what == "state" ? Kind::state : Kind::next;
       t.index = integer(0, 4096);
@@ -115,6 +118,7 @@ class Reader {
       if (t.index >= i64(p_.carries.size())) p_.carries.resize(size_t(t.index) + 1);
       Carry& c = p_.carries[size_t(t.index)];
       require(c.width == 0 || c.width == t.width, "state and next have one width");
+      t.ld = c.ld = apart(t.width, number());
       c.width = t.width;
     } else if (what == "prev") {
       t.kind = Kind::prev;
@@ -238,11 +242,12 @@ class Reader {
     writable(g.out);
     placed(g.out);
     placed(g.a);
-    widen(g.subrows * std::max(k.N, k.K));
+    widen(g.subrows * std::max(k.N, apart(k.K, number())));
     add(Instruction::gemm, int(p_.gemms.size()), g.subrows * k.N);
     p_.gemms.push_back(g);
   }
 
+  i64 number() const { return p_.single ? i64(sizeof(float)) : i64(sizeof(double)); }
   void widen(i64 width) { p_.gather_width = std::max(p_.gather_width, width); }
   void add(Instruction::Type type, int index, i64 width) { list_->push_back({type, index, width}); }
 
@@ -347,7 +352,7 @@ class Reader {
   bool shares(int one, int other) const {
     if (one == other) return true;
     const Tensor &a = p_.tensors[size_t(one)], &b = p_.tensors[size_t(other)];
-    if (a.kind == Kind::temp && b.kind == Kind::temp) return a.index < b.index + b.width && b.index < a.index + a.width;
+    if (a.kind == Kind::temp && b.kind == Kind::temp) return a.index < b.index + b.ld && b.index < a.index + a.ld;
     return a.slot >= 0 && a.slot == b.slot;
   }
 

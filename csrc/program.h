@@ -10,17 +10,21 @@ namespace unspool {
 
 enum class Kind { step, row, param, saved, chunk, rowbuf, temp, state, next, prev };
 
+// Rows that lie a whole number of KiB apart meet in few places of the first-level cache: a line more sends them elsewhere.
+inline i64 apart(i64 width, i64 size) { return width * size >= 1024 && width * size % 512 == 0 ? width + 64 / size : width; }
+
 struct Tensor {
   Kind kind;
   i64 slot = -1;    // step, row, param, saved: argument slot
   i64 width = 0;    // numbers a row; param: in all
+  i64 ld = 0;       // temp, chunk, state, next: from row to row in its scratch
   i64 index = 0;    // state, next: which carried value; chunk, rowbuf, temp: offset in its scratch
   int source = -1;  // prev: the sequence, and `first`, the row tensor before its first step
   int first = -1;
 };
 
 struct Carry {
-  i64 width = 0;
+  i64 width = 0, ld = 0;
   i64 in = -1, out = -1;
 };
 

@@ -25,7 +25,7 @@ class Runner {
     i64 carried = 0;
     for (const Carry& c : p_.carries) {
       at_.carry_places.push_back(carried);
-      carried += 2 * c.width * call_.B;
+      carried += 2 * c.ld * call_.B;
     }
     size_t index = 0;
     packs_ = packed ? nullptr : numbers(index, places_.back());
@@ -221,7 +221,7 @@ class Runner {
   }
   void cut(const Block& b) {
     for (size_t k = 0; k < p_.carries.size(); k++)
-      std::memset(at_.carried(k, b.tau, b.rank), 0, size_t(b.rows * p_.carries[k].width) * sizeof(T));
+      std::memset(at_.carried(k, b.tau, b.rank), 0, size_t(b.rows * p_.carries[k].ld) * sizeof(T));
   }
 
   void loop(Thread<T>& own, int thread, i64 from, i64 to) {

@@ -13,7 +13,7 @@ step 1 4
 param 2 12
 state 0 4
 next 0 4
-temp 0 4
+temp 0 4 4
 carry 0 3 3
 pack 2 0 3 4 4 1
 phase loop
@@ -57,6 +57,7 @@ def test_a_good_program_is_read() -> None:
         ("phase loop", "phase sometimes", "no such phase"),
         ("carry 0 3 3\n", "", "no `carry` line"),
         ("next 0 4", "next 0 5", "one width"),
+        ("temp 0 4 4", "temp 0 4 3", "rows of a temp overlap"),
         ("strip 1 1 4 2 1 2", "strip 1 1 4 2 1 3", "outputs are missing"),
         ("strip 1 1 4 2 1 2", "strip 1 1 4 99999999 1 2", "out of range"),
     ],
