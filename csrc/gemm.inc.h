@@ -2,8 +2,9 @@
 //
 // A panel is two native vectors wide. A tile is R rows by P panels, held in registers while k runs over a block.
 
-constexpr i64 kBlock = 64;        // numbers that one chain of additions takes: PyTorch's chains are short too
-constexpr i64 kMostSummed = 512;  // rows that one call of gemm_tn takes
+constexpr i64 kChain = 64;          // numbers that one chain of additions takes: PyTorch's chains are short too
+constexpr i64 kBlock = 2 * kChain;  // numbers that a tile takes at once
+constexpr i64 kMostSummed = 512;    // rows that one call of gemm_tn takes
 
 template <class T>
 constexpr int kPanel = 2 * kLanes<T>;
@@ -19,21 +20,15 @@ constexpr bool fits(int rows, int panels) { return panels == 1 || rows * panels 
 // How a tile meets what is in C: overwrites it, or adds.
 enum class Meet { write, add };
 
-// C[r, …] (=, +=) Σ_k A[r, k] B[k, …] over one block; panel p of B lies at B + p·bp. `start` (or null) is added.
-// A[r, k] lies at r·am + k, or, packed by columns, at r + k·R. `ahead`, a line for each k and panel, is what will be
-// read next.
+// acc[r, …] = Σ_k A[r, k] B[k, …], each one chain; panel p of B lies at B + p·bp, A[r, k] at r·am + k, or, packed by
+// columns, at r + k·R. `ahead`, a line for each k and panel, is what will be read next.
 template <class T, int R, int P, bool kPacked>
-INLINE void tile(const T* A, i64 am, const T* B, i64 bp, i64 K, const T* start, Meet meet, T* C, i64 ldc, const T* ahead) {
+INLINE void chains(Vec<T> (&acc)[R][P][2], const T* A, i64 am, const T* B, i64 bp, i64 K, const T* ahead) {
   constexpr int L = kLanes<T>, W = 2 * L;
-  Vec<T> acc[R][P][2];
 #pragma GCC unroll 16
   for (int r = 0; r < R; r++)
 #pragma GCC unroll 8
     for (int p = 0; p < P; p++) acc[r][p][0] = acc[r][p][1] = Vec<T>{};
-  // What is written at the end is fetched now.
-#pragma GCC unroll 16
-  for (int r = 0; r < R; r++)
-    for (i64 n = 0; n < P * W; n += 64 / i64(sizeof(T))) __builtin_prefetch(C + r * ldc + n, 1);
   for (i64 k = 0; k < K; k++) {
 #pragma GCC unroll 8
     for (int p = 0; p < P; p++) {
@@ -52,6 +47,32 @@ INLINE void tile(const T* A, i64 am, const T* B, i64 bp, i64 K, const T* start, 
     }
     B += W;
   }
+}
+
+// C[r, …] (=, +=) Σ_k A[r, k] B[k, …] over one block: two chains, or one over rows; operands as for `chains`. `start` (or
+// null) is added.
+template <class T, int R, int P, bool kPacked>
+INLINE void tile(const T* A, i64 am, const T* B, i64 bp, i64 K, const T* start, Meet meet, T* C, i64 ldc, const T* ahead) {
+  constexpr int L = kLanes<T>, W = 2 * L;
+  // What is written at the end is fetched now.
+#pragma GCC unroll 16
+  for (int r = 0; r < R; r++)
+    for (i64 n = 0; n < P * W; n += 64 / i64(sizeof(T))) __builtin_prefetch(C + r * ldc + n, 1);
+  Vec<T> acc[R][P][2];
+  T first[R][P][W] __attribute__((aligned(64)));
+  const bool two = !kPacked && K > kChain;
+  if (two) {
+    chains<T, R, P, kPacked>(acc, A, am, B, bp, kChain, ahead);
+#pragma GCC unroll 16
+    for (int r = 0; r < R; r++)
+#pragma GCC unroll 8
+      for (int p = 0; p < P; p++) store(first[r][p], acc[r][p][0]), store(first[r][p] + L, acc[r][p][1]);
+    A += kPacked ? kChain * R : kChain;
+    B += kChain * W;
+    K -= kChain;
+    ahead += kChain * (64 / i64(sizeof(T)));
+  }
+  chains<T, R, P, kPacked>(acc, A, am, B, bp, K, ahead);
 #pragma GCC unroll 16
   for (int r = 0; r < R; r++)
 #pragma GCC unroll 8
@@ -60,6 +81,7 @@ INLINE void tile(const T* A, i64 am, const T* B, i64 bp, i64 K, const T* start, 
       for (int v = 0; v < 2; v++) {
         T* c = C + r * ldc + p * W + v * L;
         Vec<T> made = acc[r][p][v];
+        if (two) made = load(first[r][p] + v * L) + made;
         if (meet == Meet::add) made = load(c) + made;
         else if (start) made = load(start + p * W + v * L) + made;
         store(c, made);

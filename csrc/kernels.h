@@ -71,14 +71,14 @@ struct Kernels {
   // Packs B[k, n] = w[k * sk + n * sn] into panels; the last panel is filled up with zeros.
   void (*pack)(const T* w, i64 sk, i64 sn, i64 K, i64 N, T* packed);
   // C[m, n] = init + Σ_k A[m, k] B[k, n] for columns n0 ≤ n < n1 (n0 a multiple of `panel`, n1 one too or N).
-  // k runs in blocks of 64 from 0; each block is one chain of fused multiply-adds from 0, in the order of k; blocks
-  // are added to the beginning (0, bias[n] or C[m, n]) in order. K = 0 leaves the beginning. A row's bits do not
+  // k runs in blocks of 128 from 0; each block is two chains of 64 fused multiply-adds from 0, in the order of k, added
+  // to each other; blocks are added to the beginning (0, bias[n] or C[m, n]) in order. K = 0 leaves the beginning. A row's bits do not
   // depend on M or on the column range.
   void (*gemm)(i64 M, i64 N, i64 K, const T* A, i64 lda, const T* packed, Init init, const T* bias, T* C, i64 ldc,
                i64 n0, i64 n1);
 
   // For each of `rights`, C[m, n] += Σ_r D[r, m] X[r, n] over R ≤ 512 rows, for m0 ≤ m < m1 and all n < N: rows in
-  // blocks of 64 from 0, each block one chain of fused multiply-adds from 0, blocks added to each other in order, and
+  // blocks of 128 from 0, each block one chain of fused multiply-adds from 0, blocks added to each other in order, and
   // their sum to C. And for each of `sums`, sum[m] += Σ_r D[r, m]: runs of 16 rows, each added from 0 in order, then to
   // each other in order, and their sum to sum[m]. The bits do not depend on m0, m1. `work` holds at least tn_work() numbers.
   void (*gemm_tn)(i64 R, const T* D, i64 ldd, i64 m0, i64 m1, i64 rights, const Right<T>* right, i64 sums, T* const* sum,
