@@ -159,23 +159,3 @@ static void scatter(i64 rows, i64 n, T* d, i64 ldd, i64 sd, const T* a, i64 lda)
   for (i64 r = 0; r < rows; r++, d += ldd, a += lda)
     for (i64 j = 0; j < n; j++) d[j * sd] = a[j];
 }
-
-template <class T>
-static void keep(i64 rows, i64 n, T* d, i64 ldd, const T* a, i64 lda) {
-  for (i64 r = 0; r < rows; r++, d += ldd, a += lda) {
-    i64 j = 0;
-#if defined(__AVX2__)
-    if (reinterpret_cast<uintptr_t>(d) % kBytes == 0)
-      for (; j + kLanes<T> <= n; j += kLanes<T>)
-        past_caches(d + j, load(a + j));
-#endif
-    for (; j + kLanes<T> <= n; j += kLanes<T>) store(d + j, load(a + j));
-    if (j < n) store_part(d + j, load_part(a + j, n - j), n - j);
-  }
-}
-
-static void settle() {
-#if defined(__AVX2__)
-  _mm_sfence();
-#endif
-}

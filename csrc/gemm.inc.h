@@ -67,7 +67,7 @@ INLINE void tile(const T* A, i64 am, const T* B, i64 bp, i64 K, const T* start, 
     for (int r = 0; r < R; r++)
 #pragma GCC unroll 8
       for (int p = 0; p < P; p++) store(first[r][p], acc[r][p][0]), store(first[r][p] + L, acc[r][p][1]);
-    A += kPacked ? kChain * R : kChain;
+    A += kChain;
     B += kChain * W;
     K -= kChain;
     ahead += kChain * (64 / i64(sizeof(T)));

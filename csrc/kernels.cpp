@@ -32,8 +32,6 @@ Kernels<T> table(const char* isa) {
   k.isa = isa;
   k.panel = kPanel<T>;
   fill_elementwise<T>(k);
-  k.keep = keep<T>;
-  k.settle = settle;
   k.gather = gather<T>;
   k.scatter = scatter<T>;
   k.sum = sum<T>;

@@ -49,10 +49,6 @@ struct Kernels {
   void (*elementwise[static_cast<int>(Op::count_)])(i64 rows, i64 n, T* d, i64 ldd, const T* a, i64 lda, const T* b,
                                                     i64 ldb, const T* c, i64 ldc);
 
-  // d[r, j] = a[r, j], past the caches where the processor can: for what is not read again soon.
-  void (*keep)(i64 rows, i64 n, T* d, i64 ldd, const T* a, i64 lda);
-  // Waits until what `keep` wrote is seen by all.
-  void (*settle)();
   // d[r, j] = a[r * lda + j * sa]; sa may be 0 (spread one number over a row) or any stride.
   void (*gather)(i64 rows, i64 n, T* d, i64 ldd, const T* a, i64 lda, i64 sa);
   // d[r * ldd + j * sd] = a[r * lda + j]

@@ -22,7 +22,6 @@ constexpr i64 kTogether = 4;        // right sides that one pass over a left sid
 constexpr i64 kGrouped = 1 << 14;      // numbers of the widest instruction between two products that are done at once
 constexpr i64 kJoined = 2048;          // numbers that each part of a product hands at once to the strip that reads it
 constexpr i64 kStepPositions = 24;     // a step of more rows than that is done in blocks of its own
-constexpr i64 kCacheBytes = 4 << 20;   // what is kept for the backward pass goes past the caches where it is more
 constexpr i64 kNearBytes = 3 << 19;    // matrices larger than this leave a core's own cache
 constexpr i64 kStepWork = 1 << 14;     // multiplications in a step, for each meeting of the threads, that make up for it
 

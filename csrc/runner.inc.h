@@ -61,9 +61,6 @@ class Runner {
       own_.push_back(own);
     }
     divide(threads);
-    i64 kept = 0;
-    for (const Tensor& t : p_.tensors) kept += t.kind == Kind::saved ? t.width : 0;
-    strips_.past_caches = kept * at_.ranks.start.back() * i64(sizeof(T)) > kCacheBytes;
   }
 
   void work(int thread, int threads) {
@@ -175,7 +172,6 @@ class Runner {
     if (!p_.loop.empty()) {
       if (by_columns_) loop_by_columns(own, thread, threads, from, to);
       else loop(own, thread, from, to);
-      k_.settle();
       barrier_->wait();
     }
     over_positions(own, p_.after, thread, threads, from, end);
@@ -206,7 +202,6 @@ class Runner {
       block(own, list, at_.at_position(from, at, rows));
       at += rows;
     }
-    k_.settle();
     barrier_->wait();
   }
 

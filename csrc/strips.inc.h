@@ -5,8 +5,6 @@ class Strips {
  public:
   Strips(const Places<T>& at, const Kernels<T>& k) : at_(at), k_(k) {}
 
-  bool past_caches = false;  // whether what is kept for the backward pass is more than the caches hold
-
   // The columns j0 ≤ j < j1 of the innermost dimension, of all rows of the block.
   void run(Thread<T>& own, const Strip& s, const Block& b, i64 j0, i64 j1) const {
     if (s.n[0] == 0 || s.n[1] == 0 || j0 >= j1) return;
@@ -27,19 +25,19 @@ class Strips {
       irregular += !v[i].regular();
     }
     if (s.n[0] == 1 && s.n[1] == 1 && s.n[2] == 1) {  // one number a row: the rows are the line
-      for (size_t i = 0; i < all; i++) plane[i] = {v[i].base, 0, v[i].ld, nullptr, v[i].rows, false};
+      for (size_t i = 0; i < all; i++) plane[i] = {v[i].base, 0, v[i].ld, nullptr, v[i].rows};
       return lines(own, s, plane, 1, 0, b.rows);
     }
     if (s.n[0] == 1 && s.n[1] == 1) {
       for (size_t i = 0; i < all; i++)
-        plane[i] = {v[i].base, v[i].ld, operand(s, i).s[2], v[i].rows, nullptr, kept(operand(s, i))};
+        plane[i] = {v[i].base, v[i].ld, operand(s, i).s[2], v[i].rows, nullptr};
       return lines(own, s, plane, b.rows, j0, j1);
     }
     for (i64 r = 0; r < b.rows; r++)
       for (i64 i2 = 0; i2 < s.n[0]; i2++) {
         for (size_t i = 0; i < all; i++) {
           const Operand& o = operand(s, i);
-          plane[i] = {v[i].at(r) + i2 * o.s[0], o.s[1], o.s[2], nullptr, nullptr, kept(o)};
+          plane[i] = {v[i].at(r) + i2 * o.s[0], o.s[1], o.s[2], nullptr, nullptr};
         }
         lines(own, s, plane, s.n[1], j0, j1);
       }
@@ -52,7 +50,6 @@ class Strips {
     i64 ld, step;
     T* const* rows;
     T* const* points;
-    bool kept;
     bool direct() const { return !rows && !points; }
   };
 
@@ -64,8 +61,6 @@ class Strips {
   static const Operand& operand(const Strip& s, size_t i) {
     return i < s.inputs.size() ? s.inputs[i] : s.outs[i - s.inputs.size()].to;
   }
-
-  bool kept(const Operand& o) const { return past_caches && at_.program.tensors[size_t(o.tensor)].kind == Kind::saved; }
 
   T* place(Thread<T>& own, int index) const { return own.blocks + index * kBlockNumbers; }
 
@@ -108,7 +103,7 @@ class Strips {
     }
   }
 
-  static bool in_place(const Plane& p) { return p.direct() && p.step == 1 && !p.kept; }
+  static bool in_place(const Plane& p) { return p.direct() && p.step == 1; }
 
   Source input(Thread<T>& own, const Strip& s, const Plane& p, int i, i64 r0, i64 rows, i64 j0, i64 n) const {
     if ((p.step == 1 || n == 1) && p.direct()) return {p.base + r0 * p.ld + j0 * p.step, p.ld};
@@ -126,7 +121,6 @@ class Strips {
       for (i64 j = 0; j < n; j++) *p.points[j0 + j] = from.data[j];
     else if (p.rows)
       for (i64 r = 0; r < rows; r++) k_.scatter(1, n, p.rows[r0 + r] + j0 * p.step, 0, p.step, from.data + r * from.ld, 0);
-    else if (p.kept && p.step == 1) k_.keep(rows, n, p.base + r0 * p.ld + j0, p.ld, from.data, from.ld);
     else k_.scatter(rows, n, p.base + r0 * p.ld + j0 * p.step, p.ld, p.step, from.data, from.ld);
   }
 

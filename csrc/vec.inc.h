@@ -79,8 +79,6 @@ INLINE double fused(double a, double b, double c) {
 #if defined(__AVX512F__)
 INLINE Vec<float> fused(Vec<float> a, Vec<float> b, Vec<float> c) { return (Vec<float>)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c); }
 INLINE Vec<double> fused(Vec<double> a, Vec<double> b, Vec<double> c) { return (Vec<double>)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c); }
-template <class T>
-INLINE void past_caches(T* p, Vec<T> v) { _mm512_stream_si512(reinterpret_cast<__m512i*>(p), (__m512i)v); }
 INLINE Vec<float> root(Vec<float> a) { return (Vec<float>)_mm512_sqrt_ps((__m512)a); }
 INLINE Vec<double> root(Vec<double> a) { return (Vec<double>)_mm512_sqrt_pd((__m512d)a); }
 INLINE Vec<float> nearest(Vec<float> a) { return (Vec<float>)_mm512_roundscale_ps((__m512)a, 0); }
@@ -89,8 +87,6 @@ INLINE Vec<float> at_most(Vec<float> a, Vec<float> b) { return (Vec<float>)_mm51
 #elif defined(__AVX2__)
 INLINE Vec<float> fused(Vec<float> a, Vec<float> b, Vec<float> c) { return (Vec<float>)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c); }
 INLINE Vec<double> fused(Vec<double> a, Vec<double> b, Vec<double> c) { return (Vec<double>)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c); }
-template <class T>
-INLINE void past_caches(T* p, Vec<T> v) { _mm256_stream_si256(reinterpret_cast<__m256i*>(p), (__m256i)v); }
 INLINE Vec<float> root(Vec<float> a) { return (Vec<float>)_mm256_sqrt_ps((__m256)a); }
 INLINE Vec<double> root(Vec<double> a) { return (Vec<double>)_mm256_sqrt_pd((__m256d)a); }
 INLINE Vec<float> nearest(Vec<float> a) { return (Vec<float>)_mm256_round_ps((__m256)a, 0); }
