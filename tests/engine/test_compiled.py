@@ -190,7 +190,7 @@ def test_gradients_too_and_parameters_at_any_number_of_threads(name: str) -> Non
     flat = [[*made, *gradients] for made, gradients in found]
     assert all(torch.equal(a, b) for values in flat[1:] for a, b in zip(values, flat[0], strict=True))
     alone = ran(cell, x[4:5], map_tensors(lambda v: v[4:5], state), engine="cpu", lengths=lengths[4:5])
-    rows = 1 + len(list(tensors(state)))
+    rows = 1 + len(tensors(state))
     batch = ran(cell, x, state, engine="cpu", lengths=lengths)
     assert torch.equal(alone[0][0], batch[0][0][4:5])
     draw = torch.Generator().manual_seed(5)

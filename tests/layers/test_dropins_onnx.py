@@ -143,7 +143,7 @@ def test_dropins(kind: str, attributes: dict[str, Any], direction: str, packed: 
             sequences = pack_padded_sequence(x, LENGTHS, batch_first=True, enforce_sorted=False)
             y, last = layer(sequences, initial if kind == "LSTM" else initial[0])
             y, _ = pad_packed_sequence(y, batch_first=True)
-            last = list(tensors(last))
+            last = tensors(last)
         else:
             rows = []
             for b, length in enumerate(LENGTHS):

@@ -6,7 +6,7 @@ These few functions are all that the rest of unspool needs to take a state apart
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, TypeAlias
 
@@ -38,20 +38,19 @@ def map_tensors(function: Callable[..., Tensor], tree: Tree, *others: Tree) -> T
     )
 
 
-def tensors(tree: Tree) -> Iterator[Tensor]:
+def tensors(tree: Tree) -> list[Tensor]:
     """The tensors of `tree`, left to right.
 
     >>> [value.shape for value in tensors((torch.zeros(2, 4), {"memory": torch.ones(2, 7, 3)}))]
     [torch.Size([2, 4]), torch.Size([2, 7, 3])]
     """
     if isinstance(tree, Tensor):
-        yield tree
-    elif isinstance(tree, dict):
-        for value in tree.values():
-            yield from tensors(value)
-    elif isinstance(tree, (tuple, list)):
-        for value in tree:
-            yield from tensors(value)
+        return [tree]
+    if isinstance(tree, dict):
+        tree = tuple(tree.values())
+    if isinstance(tree, (tuple, list)):
+        return [value for part in tree for value in tensors(part)]
+    return []
 
 
 def layout(tree: Tree) -> str:

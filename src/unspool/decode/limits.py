@@ -96,11 +96,11 @@ def _repeats(symbols: list[int], n: int) -> list[int]:
 
 def rows_of(state: Tree) -> int:
     """Number of rows of a state."""
-    first = next(tensors(state), None)
+    first = next(iter(tensors(state)), None)
     return 0 if first is None else first.shape[0]
 
 
 def device_of(state: Tree) -> torch.device:
     """Where a state lives."""
-    first = next(tensors(state), None)
+    first = next(iter(tensors(state)), None)
     return torch.device("cpu") if first is None else first.device

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -35,13 +34,14 @@ def run(
         y, after = reference.run(cell, x, _refilled(state, states), _refilled(context, contexts), lengths, **options)
         return [y, *tensors(after)]
 
-    call = Call(found, span, by_reference, len(list(tensors(state))), len(list(tensors(context))))
-    flat = [x, *tensors(state), *tensors(context), *captured]
-    differentiable = cpu.programs(found.program).backward is not None
-    if differentiable and torch.is_grad_enabled() and any(value.requires_grad for value in flat):
+    states, contexts = tensors(state), tensors(context)
+    call = Call(found, cpu.programs(found.program), span, by_reference, len(states), len(contexts))
+    flat = [x, *states, *contexts, *captured]
+    if call.told.backward and torch.is_grad_enabled() and any(value.requires_grad for value in flat):
         y, *finals = Unfold.apply(call, *flat)
     else:
-        y, finals, _ = call.forward(flat, keep=False)
+        with torch.no_grad():
+            y, finals, _ = call.forward(flat, keep=False)
     return y, _refilled(state, finals)
 
 
@@ -50,11 +50,11 @@ def _refilled(tree: Tree, values: Sequence[Tensor]) -> Tree:
     return map_tensors(lambda _: next(left), tree)
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(NamedTuple):
     """One call: the programs, the rows and steps, and the same by the reference."""
 
     compiled: Compiled
+    told: cpu.Programs
     span: cpu.Span
     by_reference: Callable[[Tensor, Sequence[Tensor], Sequence[Tensor]], list[Tensor]]
     states: int
@@ -66,22 +66,20 @@ class Call:
         second = first + self.contexts
         return flat[0], list(flat[1:first]), list(flat[first:second]), list(flat[second:])
 
-    def weights(self, captured: Sequence[Tensor]) -> list[Tensor]:
-        return list(captured if self.compiled.once is None else self.compiled.once(*captured))
+    def weights(self, captured: Sequence[Tensor]) -> Sequence[Tensor]:
+        return captured if self.compiled.once is None else self.compiled.once(*captured)
 
     def forward(self, flat: Sequence[Tensor], keep: bool) -> tuple[Tensor, list[Tensor], list[Tensor]]:
         """Outputs, final states, and what the backward pass needs."""
-        told = cpu.programs(self.compiled.program)
-        return cpu.forward(told, *self.ready(flat), self.span, keep)
+        return cpu.forward(self.told, *self.ready(flat), self.span, keep)
 
     def ready(self, flat: Sequence[Tensor]) -> tuple[Tensor, list[Tensor], list[Tensor], list[Tensor]]:
-        """x, states, contexts and weights as the engine reads them: rows dense, masks as numbers."""
+        """x, states, contexts and weights as the engine reads them: rows dense, masks as numbers. Without gradient."""
         x, states, contexts, captured = self.split(flat)
         dtype = x.dtype
-        with torch.no_grad():
-            weights = [cpu.dense(value, dtype) for value in self.weights(captured)]
-            numbers = [cpu.dense(value, dtype) for value in contexts]
-            return cpu.lined(x), [cpu.dense(value, dtype) for value in states], numbers, weights
+        weights = [cpu.dense(value, dtype) for value in self.weights(captured)]
+        numbers = [cpu.dense(value, dtype) for value in contexts]
+        return cpu.lined(x), [cpu.dense(value, dtype) for value in states], numbers, weights
 
 
 class Unfold(torch.autograd.Function):
@@ -123,11 +121,10 @@ def _by_program(
     call: Call, flat: list[Tensor], kept: list[Tensor], y: Tensor,
     grads: Sequence[Tensor | None], needed: Sequence[bool],
 ) -> list[Tensor | None]:  # fmt: skip
-    told = cpu.programs(call.compiled.program)
     x, states, contexts, weights = call.ready(flat)
     dy = None if grads[0] is None else cpu.lined(grads[0])
     dfinals = [None if g is None else cpu.dense(g, x.dtype) for g in grads[1:]]
-    found = cpu.backward(told, x, states, contexts, weights, y, kept, dy, dfinals, call.span)
+    found = cpu.backward(call.told, x, states, contexts, weights, y, kept, dy, dfinals, call.span)
     captured = call.split(flat)[3]
     gradients = [
         found.x,

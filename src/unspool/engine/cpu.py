@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -37,11 +37,10 @@ class Programs:
     contexts: tuple[tuple[int, ...], ...]
     saved: tuple[int, ...]
     sums: tuple[tuple[int, ...], ...]
-
-    def filled(self, kind: str) -> list[int]:
-        """The indices that the backward pass writes of a kind of gradient."""
-        assert self.backward is not None
-        return sorted(index for name, index in self.backward.slots if name == kind)
+    dx: bool
+    dinitials: tuple[int, ...]
+    dcontexts: tuple[int, ...]
+    """Which gradients the backward pass writes: of the inputs, of which initial states, of which contexts."""
 
 
 @functools.lru_cache(maxsize=512)
@@ -57,11 +56,22 @@ def programs(text: str) -> Programs:
     forward, alone = part("forward"), part("forward_only")
     assert forward is not None and alone is not None
     lists = {name: tuple(tuple(shape) for shape in told[name]) for name in ("states", "contexts", "sums")}
-    return Programs(forward, alone, part("backward"), told["output"], saved=tuple(told["saved"]), **lists)
+    backward = part("backward")
+
+    def written(kind: str) -> tuple[int, ...]:
+        return tuple(sorted(index for name, index in backward.slots if name == kind)) if backward else ()
+
+    gradients: dict[str, Any] = {"dx": bool(written("dx")), "dinitials": written("dinitial"), "dcontexts": written("dcontext")}
+    return Programs(forward, alone, backward, told["output"], saved=tuple(told["saved"]), **lists, **gradients)
 
 
-@dataclass(frozen=True)
-class Span:
+Place = tuple[int, int, int]
+"""Where a tensor lies: its address, and how far apart its rows and its steps are, in numbers."""
+Given = dict[str, list[Place]]
+"""What is in the slots of each kind, in order."""
+
+
+class Span(NamedTuple):
     """Which rows and steps a call covers, and in which direction."""
 
     batch: int
@@ -73,6 +83,8 @@ class Span:
 
     def segments(self) -> list[tuple[int, int]]:
         size = self.checkpoint or self.time
+        if size >= self.time:
+            return [(0, self.time)]
         return [(start, min(start + size, self.time)) for start in range(0, self.time, size)]
 
     def positions(self, start: int, stop: int) -> int:
@@ -81,33 +93,26 @@ class Span:
             return self.batch * (stop - start)
         return int((self.lengths.clamp(max=stop) - start).clamp(min=0).sum())
 
-    def run(
-        self,
-        a_pass: Pass,
-        given: dict[tuple[str, int], tuple[int, int, int]],
-        start: int,
-        stop: int,
-        fresh: bool = False,
-    ) -> None:
+    def run(self, a_pass: Pass, given: Given, start: int, stop: int, fresh: bool = False) -> None:
         lengths = 0 if self.lengths is None else self.lengths.data_ptr()
         a_pass.program.run(
-            [given[slot] for slot in a_pass.slots],
+            [given[kind][index] for kind, index in a_pass.slots],
             B=self.batch, T=self.time, tau0=start, tau1=stop, lengths=lengths, reverse=self.reverse,
             truncate=self.truncate or 0, threads=torch.get_num_threads(), fresh=fresh,
         )  # fmt: skip
 
 
-def by_step(value: Tensor) -> tuple[int, int, int]:
+def by_step(value: Tensor) -> Place:
     """A tensor `[B, T, …]` as the engine takes it."""
     return value.data_ptr(), value.stride(0), value.stride(1)
 
 
-def by_row(value: Tensor) -> tuple[int, int, int]:
+def by_row(value: Tensor) -> Place:
     """A tensor `[B, …]`, each row dense."""
     return value.data_ptr(), value.stride(0), 0
 
 
-def flat(value: Tensor) -> tuple[int, int, int]:
+def flat(value: Tensor) -> Place:
     return value.data_ptr(), 0, 0
 
 
@@ -121,29 +126,30 @@ def dense(value: Tensor, dtype: torch.dtype) -> Tensor:
     return value if value.dtype == dtype and value.is_contiguous() else value.to(dtype).contiguous()
 
 
-Given = dict[tuple[str, int], tuple[int, int, int]]
+def by_rows(values: Sequence[Tensor]) -> list[Place]:
+    return [(value.data_ptr(), value.stride(0), 0) for value in values]
 
 
-def inputs(x: Tensor, contexts: Sequence[Tensor], weights: Sequence[Tensor]) -> Given:
-    """The slots of what both passes read."""
-    given: Given = {("x", 0): by_step(x)}
-    given |= {("context", index): by_row(value) for index, value in enumerate(contexts)}
-    given |= {("weight", index): flat(value) for index, value in enumerate(weights)}
-    return given
+def inputs(x: Tensor, contexts: Sequence[Tensor], weights: Sequence[Tensor], y: Tensor) -> Given:
+    """The slots that both passes have."""
+    return {
+        "x": [by_step(x)],
+        "context": by_rows(contexts),
+        "weight": [(value.data_ptr(), 0, 0) for value in weights],
+        "y": [by_step(y)],
+    }
 
 
 def stream(
     told: Programs, states: Sequence[Tensor], contexts: Sequence[Tensor], weights: Sequence[Tensor], batch: int
 ) -> Any:
     """A native stream that steps `states` where they lie, and reads contexts and weights where they lie."""
-    given: Given = {(kind, 0): (0, 0, 0) for kind in ("x", "y")}
-    given |= {("context", index): by_row(value) for index, value in enumerate(contexts)}
-    given |= {("weight", index): flat(value) for index, value in enumerate(weights)}
-    given |= _carried(states, states, "state", "final")
+    later: list[Place] = [(0, 0, 0)]
+    held, read = by_rows(states), [flat(value) for value in weights]
+    given: Given = {"x": later, "y": later, "context": by_rows(contexts), "weight": read, "state": held, "final": held}
     slots = told.forward_only.slots
-    places = [slots.index((kind, 0)) if (kind, 0) in slots else -1 for kind in ("x", "y")]
-    args = [given[slot] for slot in slots]
-    x, y = places
+    x, y = (slots.index((kind, 0)) if (kind, 0) in slots else -1 for kind in ("x", "y"))
+    args = [given[kind][index] for kind, index in slots]
     return _engine.Stream(told.forward_only.program, args, x, y, batch, torch.get_num_threads())
 
 
@@ -155,25 +161,25 @@ def forward(
     (as many as there are, in memory that is used again, if `None`), or with `checkpoint` the states at the segments'
     starts."""
     make = x.new_empty if span.lengths is None else x.new_zeros
-    y = make(span.batch, span.time, told.output)
-    given = inputs(x, contexts, weights) | {("y", 0): by_step(y)}
+    y = make((span.batch, span.time, told.output))
+    given = inputs(x, contexts, weights, y)
     segments = span.segments()
-    whole = len(segments) == 1
-    steps = span.positions(0, span.time)
-    saved = None
-    if keep and whole:
+    keeps = keep and len(segments) == 1
+    saved: list[Tensor] = []
+    if keeps:
+        steps = span.positions(0, span.time)
         # An operator's result is defined all over: where rows end early, also what no row-step fills.
         fill = x.new_empty if span.lengths is None else x.new_zeros
-        saved = _room(told, x, steps) if room is None else fill(room * sum(told.saved))
+        saved = [_room(told, x, steps) if room is None else fill(room * sum(told.saved))]
+        given["saved"] = _saved(told, saved[0], steps)
     starts: list[Tensor] = []
-    chosen = told.forward if keep and whole else told.forward_only
     for start, stop in segments:
         finals = [torch.empty_like(value) for value in states]
-        kept = {} if saved is None else _saved(told, saved, steps)
-        span.run(chosen, given | _carried(states, finals, "state", "final") | kept, start, stop)
-        starts += states if keep and not whole else []
+        given["state"], given["final"] = by_rows(states), by_rows(finals)
+        span.run(told.forward if keeps else told.forward_only, given, start, stop)
+        starts += states if keep and not keeps else []
         states = finals
-    return y, list(states), starts if saved is None else [saved]
+    return y, list(states), saved or starts
 
 
 def _room(told: Programs, like: Tensor, positions: int) -> Tensor:
@@ -184,27 +190,17 @@ def _room(told: Programs, like: Tensor, positions: int) -> Tensor:
     return torch.from_dlpack(_engine.room(count, like.dtype == torch.float32))
 
 
-def _saved(told: Programs, room: Tensor, positions: int) -> Given:
+def _saved(told: Programs, room: Tensor, positions: int) -> list[Place]:
     """The slots of saved values, each `[positions, width]`, one after the other in `room`."""
-    given: Given = {}
-    at = room.data_ptr()
-    for index, width in enumerate(told.saved):
-        given["saved", index] = at, 0, 0
-        at += positions * width * room.element_size()
-    return given
+    places: list[Place] = []
+    at, size = room.data_ptr(), positions * room.element_size()
+    for width in told.saved:
+        places.append((at, 0, 0))
+        at += width * size
+    return places
 
 
-def _slots(kind: str, values: Sequence[Tensor]) -> Given:
-    return {(kind, index): flat(value) for index, value in enumerate(values)}
-
-
-def _carried(enter: Sequence[Tensor], leave: Sequence[Tensor], before: str, after: str) -> Given:
-    given: Given = {(before, index): by_row(value) for index, value in enumerate(enter)}
-    return given | {(after, index): by_row(value) for index, value in enumerate(leave)}
-
-
-@dataclass(frozen=True)
-class Gradients:
+class Gradients(NamedTuple):
     """What a backward pass gives; `None` and absent entries where nothing depends on the input."""
 
     x: Tensor | None
@@ -219,21 +215,17 @@ def backward(
 ) -> Gradients:  # fmt: skip
     """The vector–Jacobian product of `forward`."""
     assert told.backward is not None
-    wants_x = ("dx", 0) in told.backward.slots
-    dx = (
-        None
-        if not wants_x
-        else (torch.empty_like if span.lengths is None else torch.zeros_like)(x, memory_format=torch.contiguous_format)
-    )
-    dcontexts = {index: x.new_zeros(span.batch, *told.contexts[index]) for index in told.filled("dcontext")}
+    make = torch.empty_like if span.lengths is None else torch.zeros_like
+    dx = make(x, memory_format=torch.contiguous_format) if told.dx else None
+    dcontexts = {index: x.new_zeros((span.batch, *told.contexts[index])) for index in told.dcontexts}
     sums = [x.new_empty(shape) for shape in told.sums]
-    nothing = x.new_zeros(max([told.output, *(math.prod(shape) for shape in told.states)], default=1))
-    given = inputs(x, contexts, weights) | _slots("sum", sums) | {("y", 0): by_step(y)}
-    given |= {("dcontext", index): by_row(value) for index, value in dcontexts.items()}
-    given[("dy", 0)] = flat(nothing) if dy is None else by_step(dy)
-    given |= {} if dx is None else {("dx", 0): by_step(dx)}
-    carried = told.filled("dinitial")
-    enter: dict[int, Tensor | None] = {index: dfinals[index] for index in carried}
+    nothing = x.new_zeros(max([told.output, *map(math.prod, told.states)]))
+    given = inputs(x, contexts, weights, y)
+    given["sum"] = [(value.data_ptr(), 0, 0) for value in sums]
+    given["dcontext"] = _placed(dcontexts, len(contexts))
+    given["dy"] = [flat(nothing) if dy is None else by_step(dy)]
+    given["dx"] = [] if dx is None else [by_step(dx)]
+    enter: dict[int, Tensor | None] = {index: dfinals[index] for index in told.dinitials}
     leave: dict[int, Tensor] = {}
     segments = span.segments()
     for number, (start, stop) in reversed(list(enumerate(segments))):
@@ -243,15 +235,20 @@ def backward(
         else:
             begin = kept[number * len(states) : (number + 1) * len(states)]
             saved = _again(told, given, begin, span, start, stop, x)
-        leave = {index: x.new_empty(span.batch, *told.states[index]) for index in carried}
-        mine: Given = {("state", index): by_row(value) for index, value in enumerate(begin)}
-        mine |= {("dfinal", i): flat(nothing) if v is None else by_row(v) for i, v in enter.items()}
-        mine |= {("dinitial", index): by_row(value) for index, value in leave.items()}
+        leave = {index: x.new_empty((span.batch, *told.states[index])) for index in told.dinitials}
+        given["state"] = by_rows(begin)
+        given["dfinal"] = [flat(nothing) if (v := enter.get(i)) is None else by_row(v) for i in range(len(states))]
+        given["dinitial"] = _placed(leave, len(states))
+        given["saved"] = _saved(told, saved, span.positions(start, stop))
         last = number == len(segments) - 1  # the first to run: it makes the sums, the others add to them
-        mine |= _saved(told, saved, span.positions(start, stop))
-        span.run(told.backward, given | mine, start, stop, fresh=last)
+        span.run(told.backward, given, start, stop, fresh=last)
         enter = dict(leave)
     return Gradients(dx, leave, dcontexts, sums)
+
+
+def _placed(values: dict[int, Tensor], count: int) -> list[Place]:
+    """Slots of a kind of which not all have a value."""
+    return [by_row(values[index]) if index in values else (0, 0, 0) for index in range(count)]
 
 
 def _again(
@@ -262,9 +259,8 @@ def _again(
     saved = _room(told, like, positions)
     finals = [torch.empty_like(value) for value in begin]
     scratch = like.new_empty(max(1, span.batch), told.output)
-    aside: Given = {("y", 0): (scratch.data_ptr(), scratch.stride(0), 0)}
-    kept = _saved(told, saved, positions)
-    span.run(told.forward, given | aside | _carried(begin, finals, "state", "final") | kept, start, stop)
+    aside: Given = {"y": [(scratch.data_ptr(), scratch.stride(0), 0)], "state": by_rows(begin), "final": by_rows(finals)}
+    span.run(told.forward, given | aside | {"saved": _saved(told, saved, positions)}, start, stop)
     return saved
 
 

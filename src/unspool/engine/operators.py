@@ -96,11 +96,11 @@ def _backward_fake(
 ) -> tuple[Tensor, list[Tensor], list[Tensor], list[Tensor]]:  # fmt: skip
     told = cpu.programs(program)
     assert told.backward is not None
-    dx = x.new_empty(x.shape if ("dx", 0) in told.backward.slots else (0,))
+    dx = x.new_empty(x.shape if told.dx else (0,))
     return (
         dx,
-        [x.new_empty(states[index].shape) for index in told.filled("dinitial")],
-        [x.new_empty(x.shape[0], *told.contexts[index]) for index in told.filled("dcontext")],
+        [x.new_empty(states[index].shape) for index in told.dinitials],
+        [x.new_empty(x.shape[0], *told.contexts[index]) for index in told.dcontexts],
         [x.new_empty(shape) for shape in told.sums],
     )
 
@@ -137,14 +137,14 @@ def _derivative(ctx: Any, dy: Tensor | None, dfinals: list[Tensor | None], _: An
     for index, value in zip(learned, tail(*sums, *weights), strict=True):
         dweights[index] = value
 
-    def placed(kind: str, values: list[Tensor], size: int) -> list[Tensor | None]:
-        by_index = dict(zip(told.filled(kind), values, strict=True))
+    def placed(written: tuple[int, ...], values: list[Tensor], size: int) -> list[Tensor | None]:
+        by_index = dict(zip(written, values, strict=True))
         return [by_index.get(index) for index in range(size)]
 
     return (
-        dx if ("dx", 0) in told.backward.slots else None,
-        placed("dinitial", dstates, len(states)),
-        placed("dcontext", dcontexts, len(contexts)),
+        dx if told.dx else None,
+        placed(told.dinitials, dstates, len(states)),
+        placed(told.dcontexts, dcontexts, len(contexts)),
         dweights, None, None, None, None, None, None,
     )  # fmt: skip
 

@@ -60,7 +60,7 @@ class _ByProgram:
 
     def __init__(self, compiled: Compiled, captured: Sequence[Tensor], state: Tree, context: Tree) -> None:
         self._built = state
-        flat = list(tensors(state))
+        flat = tensors(state)
         self._batch, dtype = flat[0].shape[0], flat[0].dtype
         with torch.no_grad():
             weights = captured if compiled.once is None else compiled.once(*captured)

@@ -55,7 +55,7 @@ def run(
     captured = [_at(cell, path) for path in paths]
     weights = list(_weights(program, *captured))
     y, finals, _ = torch.ops.unspool.unfold(
-        x, list(tensors(state)), list(tensors(context)), weights, lengths,
+        x, tensors(state), tensors(context), weights, lengths,
         program, reverse, truncate or 0, checkpoint or 0, torch.is_grad_enabled(),
     )  # fmt: skip
     left = iter(finals)

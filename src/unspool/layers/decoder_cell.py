@@ -128,7 +128,7 @@ class DecoderCell(Cell):
             width = built[-1].output_size + vector
         self.layers = nn.ModuleList(built)
         self.top_size = built[-1].output_size
-        query_size = next(tensors(built[-1].initial_state(1))).numel() if before else self.top_size
+        query_size = tensors(built[-1].initial_state(1))[0].numel() if before else self.top_size
         self.attention = Attention(query_size, memory_size, score=conditioning.score) if attended else None
         self.sees_output = kind == "every-step" or (kind == "attention" and before)
         read = self.top_size + vector + attended + (embedding_size if self.sees_output else 0)
@@ -150,7 +150,7 @@ class DecoderCell(Cell):
         vector = [context["vector"]] if self.conditioning.kind == "every-step" else []
         attended, weights = [], None
         if self.attention is not None and self.conditioning.place == "before":
-            query = flat_rows(next(tensors(state["layers"][-1])))
+            query = flat_rows(tensors(state["layers"][-1])[0])
             attended, weights = self._attend(query, context)
         fed = [state["features"]] if self.conditioning.input_feeding else []
         h, states = self._recur(x, [*vector, *attended, *fed], state["layers"], vector, context)

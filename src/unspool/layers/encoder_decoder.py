@@ -159,7 +159,7 @@ class EncoderDecoder(nn.Module):
 
     def _ends(self, final: Tree) -> list[Tensor]:
         """The hidden state of each direction: by convention a cell's first state tensor (h of an LSTM), as `[B, …]`."""
-        return [flat_rows(next(tensors(direction))) for direction in final]
+        return [flat_rows(tensors(direction)[0]) for direction in final]
 
     def encode(self, source: Tensor, lengths: Tensor) -> Encoded:
         """Read `source` `[B, S]`, row b ending at `lengths[b]`."""
@@ -198,7 +198,7 @@ class EncoderDecoder(nn.Module):
 
     def _masks(self, states: Tree) -> dict[str, Tree]:
         """Dropout masks of the decoder: between layers, and on recurrent connections; one for a whole sequence."""
-        hidden = [next(tensors(state)) for state in states]
+        hidden = [tensors(state)[0] for state in states]
         between = recurrent = None
         if self.config.dropout and len(hidden) > 1:
             outputs = [h.new_zeros(h.shape[0], self.decoder.top_size) for h in hidden[:-1]]

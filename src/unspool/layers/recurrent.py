@@ -175,7 +175,7 @@ class Recurrent(nn.Module):
             state = cell.initial_state(x.shape[0], dtype=x.dtype, device=x.device)
         if not (self.training and self.recurrent_dropout):
             return unfold(cell, x, state, context=context, reverse=reverse, engine=self.engine, **time)
-        mask = dropout_mask(next(tensors(state)), self.recurrent_dropout)
+        mask = dropout_mask(tensors(state)[0], self.recurrent_dropout)
         if torch.compiler.is_compiling() and self.engine != "reference":
             limits = None if time["lengths"] is None else torch.as_tensor(time["lengths"], device=x.device).long()
             return traced.run(cell, x, state, (mask, context), limits, reverse=reverse, make=_masked,
