@@ -2,12 +2,13 @@
 
 #include <cstdlib>
 #include <cstring>
-#include <mutex>
 #include <new>
 #include <vector>
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif
+
+#include "threads.h"
 
 namespace unspool {
 namespace {
@@ -33,7 +34,7 @@ class Idle {
  public:
   // The smallest block that is large enough, but not twice as large; or null.
   void* take(std::size_t bytes) {
-    std::lock_guard<std::mutex> hold(lock_);
+    std::lock_guard<std::mutex> hold(shared_lock());
     std::size_t best = blocks_.size();
     for (std::size_t i = 0; i < blocks_.size(); i++) {
       const std::size_t size = size_of(blocks_[i]);
@@ -49,7 +50,7 @@ class Idle {
 
   // Keeps the block, and frees those that have waited longest where too much waits.
   void give(void* block) {
-    std::lock_guard<std::mutex> hold(lock_);
+    std::lock_guard<std::mutex> hold(shared_lock());
     blocks_.push_back(block);
     total_ += size_of(block);
     while (total_ > kMostIdle) {
@@ -60,7 +61,6 @@ class Idle {
   }
 
  private:
-  std::mutex lock_;
   std::vector<void*> blocks_;
   std::size_t total_ = 0;
 };

@@ -4,7 +4,6 @@
 #include <sys/mman.h>
 #endif
 
-#include <mutex>
 #include <numeric>
 #include <stdexcept>
 
@@ -77,19 +76,18 @@ namespace {
 class Pool {
  public:
   std::unique_ptr<Workspace> take() {
-    std::lock_guard<std::mutex> hold(lock_);
+    std::lock_guard<std::mutex> hold(shared_lock());
     if (free_.empty()) return std::make_unique<Workspace>();
     std::unique_ptr<Workspace> w = std::move(free_.back());
     free_.pop_back();
     return w;
   }
   void give(std::unique_ptr<Workspace> w) {
-    std::lock_guard<std::mutex> hold(lock_);
+    std::lock_guard<std::mutex> hold(shared_lock());
     if (free_.size() < 8) free_.push_back(std::move(w));
   }
 
  private:
-  std::mutex lock_;
   std::vector<std::unique_ptr<Workspace>> free_;
 };
 

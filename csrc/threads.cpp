@@ -6,8 +6,8 @@
 #else
 #include <dlfcn.h>
 #include <link.h>
-#include <pthread.h>
 #endif
+#include <pthread.h>
 #include <sched.h>
 
 #include <cstring>
@@ -147,6 +147,16 @@ void run_parallel(int threads, const std::function<void(int, int)>& work) {
     }
   }
   work(0, 1);
+}
+
+std::mutex& shared_lock() {
+  static std::mutex lock;
+  static const bool forks_wait [[maybe_unused]] = [] {
+    const auto take = [] { lock.lock(); };
+    const auto give = [] { lock.unlock(); };
+    return pthread_atfork(take, give, give) == 0;
+  }();
+  return lock;
 }
 
 void Barrier::wait() {

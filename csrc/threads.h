@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <functional>
+#include <mutex>
 
 namespace unspool {
 
@@ -11,6 +12,9 @@ namespace unspool {
 void run_parallel(int threads, const std::function<void(int, int)>& work);
 
 // A meeting point for the threads of one run_parallel.
+// Guards what all calls share. A fork waits for it, so that no child finds it held by a thread which it lacks.
+std::mutex& shared_lock();
+
 class Barrier {
  public:
   explicit Barrier(int threads) : threads_(threads) {}

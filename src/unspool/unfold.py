@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import torch
@@ -84,8 +83,10 @@ def unfold(
     chosen = choose(cell, engine, inputs, state, context)
     if time == 0:
         return inputs.new_zeros(batch, 0, _output_size(cell)), state
-    run = reference.run if chosen.program is None else partial(compiled.run, chosen.program)
-    return run(cell, inputs, state, context, limits, reverse=reverse, truncate=truncate, checkpoint=checkpoint)
+    how: dict[str, Any] = {"reverse": reverse, "truncate": truncate, "checkpoint": checkpoint}
+    if chosen.program is None:
+        return reference.run(cell, inputs, state, context, limits, **how)
+    return compiled.run(chosen.program, cell, inputs, state, context, limits, **how)
 
 
 def _check_inputs(cell: Any, inputs: Tensor) -> None:

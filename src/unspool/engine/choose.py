@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -21,8 +20,7 @@ from unspool.graph.refuse import BreaksContract, CannotLower
 ENGINES = ("auto", "cpu", "reference")
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(NamedTuple):
     """The engine that runs, and the reason in a sentence."""
 
     engine: str

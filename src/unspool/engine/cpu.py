@@ -61,8 +61,10 @@ def programs(text: str) -> Programs:
     def written(kind: str) -> tuple[int, ...]:
         return tuple(sorted(index for name, index in backward.slots if name == kind)) if backward else ()
 
-    gradients: dict[str, Any] = {"dx": bool(written("dx")), "dinitials": written("dinitial"), "dcontexts": written("dcontext")}
-    return Programs(forward, alone, backward, told["output"], saved=tuple(told["saved"]), **lists, **gradients)
+    return Programs(
+        forward, alone, backward, told["output"], saved=tuple(told["saved"]), **lists,
+        dx=bool(written("dx")), dinitials=written("dinitial"), dcontexts=written("dcontext"),
+    )  # fmt: skip
 
 
 Place = tuple[int, int, int]
@@ -259,8 +261,9 @@ def _again(
     saved = _room(told, like, positions)
     finals = [torch.empty_like(value) for value in begin]
     scratch = like.new_empty(max(1, span.batch), told.output)
-    aside: Given = {"y": [(scratch.data_ptr(), scratch.stride(0), 0)], "state": by_rows(begin), "final": by_rows(finals)}
-    span.run(told.forward, given | aside | {"saved": _saved(told, saved, positions)}, start, stop)
+    kept = _saved(told, saved, positions)
+    aside: Given = {"y": [(scratch.data_ptr(), scratch.stride(0), 0)], "saved": kept}
+    span.run(told.forward, given | aside | {"state": by_rows(begin), "final": by_rows(finals)}, start, stop)
     return saved
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -81,10 +82,13 @@ class Traced:
 Key = tuple[Any, ...]
 
 _one_at_a_time = threading.RLock()
+if hasattr(os, "register_at_fork"):  # a fork waits for the trace of another thread, which no child would ever end
+    give = _one_at_a_time.release
+    os.register_at_fork(before=_one_at_a_time.acquire, after_in_parent=give, after_in_child=give)
 
 _known: OrderedDict[Key, Traced | CannotLower] = OrderedDict()
 _last: WeakKeyDictionary[Any, tuple[Key, Compiled, tuple[str | Tensor, ...]]] = WeakKeyDictionary()
-"""What a cell's last call was, and its programs: most calls are like the last."""
+"""What the last call of a cell was (if it is no module, of its class), and its programs: most are like the last."""
 
 
 def compiled(cell: Any, x: Tensor, state: Tree, context: Tree) -> tuple[Compiled, list[Tensor]]:
@@ -96,13 +100,12 @@ def compiled(cell: Any, x: Tensor, state: Tree, context: Tree) -> tuple[Compiled
     held = inventory(cell)
     signature = Signature.of(x, state, context)
     key = held.fingerprint, layout(state), layout(context), signature, torch.is_grad_enabled()
-    last = _last.get(cell) if isinstance(cell, torch.nn.Module) else None
+    who = cell if isinstance(cell, torch.nn.Module) else type(cell)
+    last = _last.get(who)
     if last is None or last[0] != key:
         with _one_at_a_time:  # tracing patches PyTorch for its time
             program, captured = _found(cell, held, signature, x, state, context)
-        last = key, program, captured
-        if isinstance(cell, torch.nn.Module):
-            _last[cell] = last
+        last = _last[who] = key, program, captured
     return last[1], [held.tensors[source] if isinstance(source, str) else source for source in last[2]]
 
 

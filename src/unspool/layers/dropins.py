@@ -131,13 +131,14 @@ def _layers(
     directions = 2 if module.bidirectional else 1
     if hx is None:
         hx = _zeros(module, x)
+    begins = [_apart(state) for state in hx]
     finals: list[State] = []
     for layer in range(module.num_layers):
         outputs: list[Tensor] = []
         for direction in range(directions):
             index = layer * directions + direction
             step = make_step(module.all_weights[index], module)
-            own = tuple(state[index] for state in hx)
+            own = tuple(state[index] for state in begins)
             begin: Any = own[0] if len(own) == 1 else own
             if torch.compiler.is_compiling():
                 options: dict[str, Any] = {"truncate": None, "checkpoint": None, "make": step_at, "part": index}
@@ -149,7 +150,17 @@ def _layers(
         x = torch.cat(outputs, -1) if directions == 2 else outputs[0]
         if module.dropout and layer + 1 < module.num_layers:
             x = nn.functional.dropout(x, module.dropout, module.training)
-    return x, tuple(torch.stack(states) for states in zip(*finals, strict=True))
+    return x, tuple(_joined(states) for states in zip(*finals, strict=True))
+
+
+def _apart(state: Tensor) -> State:
+    """The parts of `[N·D, B, width]`; of one part a view, whose derivative costs nothing."""
+    return (state.squeeze(0),) if state.shape[0] == 1 else state.unbind(0)
+
+
+def _joined(states: State) -> Tensor:
+    """The inverse of `_apart`."""
+    return states[0].unsqueeze(0) if len(states) == 1 else torch.stack(states)
 
 
 def step_at(module: nn.RNNBase, index: int) -> Any:
