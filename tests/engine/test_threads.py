@@ -139,6 +139,51 @@ def test_a_forked_child_and_its_child_compute_the_same() -> None:
     assert done.returncode == 0, done.stderr
 
 
+TRACES = """
+import os, signal, sys, threading, torch, unspool
+
+class Scaled(unspool.Cell):
+    def __init__(self, by):
+        super().__init__(8, 8)
+        self.by, self.inner = by, torch.nn.Linear(8, 8)
+    def forward(self, x, h):
+        h = torch.tanh(self.inner(h) + self.by * x)
+        return h, h
+
+def another(by):
+    unspool.unfold(Scaled(by), torch.randn(2, 3, 8), engine="cpu")
+
+another(0.5)
+ended, number = False, 0
+def trace():
+    global number
+    while not ended:
+        number += 1
+        another(float(number))
+
+thread = threading.Thread(target=trace)
+thread.start()
+wrong = 0
+for index in range(5):
+    if (pid := os.fork()) == 0:
+        signal.alarm(20)
+        another(-1.0 - index)
+        os._exit(0)
+    wrong += os.waitpid(pid, 0)[1] != 0
+ended = True
+thread.join()
+sys.exit(wrong)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+@pytest.mark.timeout(150)
+def test_a_child_forked_while_another_thread_traces_can_trace() -> None:
+    """The lock that a trace holds is free in the child, which lacks the thread that held it."""
+    done = subprocess.run([sys.executable, "-c", TRACES], capture_output=True, text=True, timeout=140)
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_floating_point_mode_of_the_caller_holds_in_all_threads_and_stays() -> None:
     """Numbers below the least normal one: rows of every thread show whether it flushes them to zero."""
     cell = RNNCell(48, 48).requires_grad_(False)
