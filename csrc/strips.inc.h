@@ -78,7 +78,7 @@ class Strips {
     Source small[128];
     std::vector<Source> large(all > 128 ? all : 0);
     Source* value = all > 128 ? large.data() : small;
-    for (int i = 0; i < inputs; i++) value[i] = input(own, s, plane[i], i, r0, rows, j0, n);
+    for (int i = 0; i < inputs; i++) input(own, s, plane[i], i, r0, rows, j0, n, value[i]);
     for (int i = inputs; i < first; i++) value[i] = {place(own, s.places + i - inputs), 0};
     for (size_t i = 0; i < s.ops.size(); i++) {
       const StripOp& op = s.ops[i];
@@ -90,8 +90,9 @@ class Strips {
         to = p.base + r0 * p.ld + j0;
         ld = p.ld;
       }
-      const Source a = value[op.args[0]];
-      const Source b = op.args[1] < 0 ? a : value[op.args[1]], c = op.args[2] < 0 ? a : value[op.args[2]];
+      // Never copied whole: what was just written in two parts would wait for all writes before it.
+      const Source& a = value[op.args[0]];
+      const Source &b = op.args[1] < 0 ? a : value[op.args[1]], &c = op.args[2] < 0 ? a : value[op.args[2]];
       k_.elementwise[int(op.op)](rows, n, to, ld, a.data, a.ld, b.data, b.ld, c.data, c.ld);
       value[first + int(i)] = {to, ld};
     }
@@ -105,15 +106,20 @@ class Strips {
 
   static bool in_place(const Plane& p) { return p.direct() && p.step == 1; }
 
-  Source input(Thread<T>& own, const Strip& s, const Plane& p, int i, i64 r0, i64 rows, i64 j0, i64 n) const {
-    if ((p.step == 1 || n == 1) && p.direct()) return {p.base + r0 * p.ld + j0 * p.step, p.ld};
+  void input(Thread<T>& own, const Strip& s, const Plane& p, int i, i64 r0, i64 rows, i64 j0, i64 n, Source& found) const {
+    if ((p.step == 1 || n == 1) && p.direct()) {
+      found.data = p.base + r0 * p.ld + j0 * p.step;
+      found.ld = p.ld;
+      return;
+    }
     T* to = place(own, s.input_places[size_t(i)]);
     if (p.points)
       for (i64 j = 0; j < n; j++) to[j] = *p.points[j0 + j];
     else if (p.rows)
       for (i64 r = 0; r < rows; r++) k_.gather(1, n, to + r * n, n, p.rows[r0 + r] + j0 * p.step, 0, p.step);
     else k_.gather(rows, n, to, n, p.base + r0 * p.ld + j0 * p.step, p.ld, p.step);
-    return {to, n};
+    found.data = to;
+    found.ld = n;
   }
 
   void output(const Plane& p, const Source& from, i64 r0, i64 rows, i64 j0, i64 n) const {
