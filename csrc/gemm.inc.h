@@ -49,8 +49,7 @@ INLINE void chains(Vec<T> (&acc)[R][P][2], const T* A, i64 am, const T* B, i64 b
   }
 }
 
-// C[r, …] (=, +=) Σ_k A[r, k] B[k, …] over one block: two chains, or one over rows; operands as for `chains`. `start` (or
-// null) is added.
+// C[r, …] (=, +=) Σ_k A[r, k] B[k, …] over one block of two chains; operands as for `chains`. `start` (or null) is added.
 template <class T, int R, int P, bool kPacked>
 INLINE void tile(const T* A, i64 am, const T* B, i64 bp, i64 K, const T* start, Meet meet, T* C, i64 ldc, const T* ahead) {
   constexpr int L = kLanes<T>, W = 2 * L;
@@ -60,14 +59,14 @@ INLINE void tile(const T* A, i64 am, const T* B, i64 bp, i64 K, const T* start, 
     for (i64 n = 0; n < P * W; n += 64 / i64(sizeof(T))) __builtin_prefetch(C + r * ldc + n, 1);
   Vec<T> acc[R][P][2];
   T first[R][P][W] __attribute__((aligned(64)));
-  const bool two = !kPacked && K > kChain;
+  const bool two = K > kChain;
   if (two) {
     chains<T, R, P, kPacked>(acc, A, am, B, bp, kChain, ahead);
 #pragma GCC unroll 16
     for (int r = 0; r < R; r++)
 #pragma GCC unroll 8
       for (int p = 0; p < P; p++) store(first[r][p], acc[r][p][0]), store(first[r][p] + L, acc[r][p][1]);
-    A += kChain;
+    A += kPacked ? kChain * R : kChain;
     B += kChain * W;
     K -= kChain;
     ahead += kChain * (64 / i64(sizeof(T)));
@@ -368,16 +367,21 @@ static void gemm_tn(i64 R, const T* D, i64 ldd, i64 m0, i64 m1, i64 rights, cons
 template <class T, int V>
 INLINE void weighted(i64 R, const T* D, i64 ldd, const T* X, i64 ldx, T* C) {
   constexpr int L = kLanes<T>;
-  Vec<T> total[V] = {};
-  for (i64 r0 = 0; r0 < R; r0 += kBlock) {
+  Vec<T> total[V] = {}, first[V] = {};
+  for (i64 r0 = 0; r0 < R; r0 += kChain) {
     Vec<T> acc[V] = {};
-    for (i64 r = r0; r < R && r < r0 + kBlock; r++) {
+    for (i64 r = r0; r < R && r < r0 + kChain; r++) {
       const Vec<T> d = spread<T>(D[r * ldd]);
 #pragma GCC unroll 8
       for (int v = 0; v < V; v++) acc[v] = fused(d, load(X + r * ldx + v * L), acc[v]);
     }
+    const bool second = r0 % kBlock != 0, whole = second || r0 + kChain >= R;
 #pragma GCC unroll 8
-    for (int v = 0; v < V; v++) total[v] = r0 ? total[v] + acc[v] : acc[v];
+    for (int v = 0; v < V; v++) {
+      if (second) acc[v] = first[v] + acc[v];
+      if (!whole) first[v] = acc[v];
+      else total[v] = r0 >= kBlock ? total[v] + acc[v] : acc[v];
+    }
   }
 #pragma GCC unroll 8
   for (int v = 0; v < V; v++) store(C + v * L, load(C + v * L) + total[v]);
@@ -390,11 +394,14 @@ static void weighted_sum(i64 R, i64 N, const T* D, i64 ldd, const T* X, i64 ldx,
   for (; n + 8 * L <= N; n += 8 * L) weighted<T, 8>(R, D, ldd, X + n, ldx, C + n);
   for (; n + L <= N; n += L) weighted<T, 1>(R, D, ldd, X + n, ldx, C + n);
   for (; n < N; n++) {
-    T total = 0;
-    for (i64 r0 = 0; r0 < R; r0 += kBlock) {
+    T total = 0, first = 0;
+    for (i64 r0 = 0; r0 < R; r0 += kChain) {
       T acc = 0;
-      for (i64 r = r0; r < R && r < r0 + kBlock; r++) acc = fused(D[r * ldd], X[r * ldx + n], acc);
-      total = r0 ? total + acc : acc;
+      for (i64 r = r0; r < R && r < r0 + kChain; r++) acc = fused(D[r * ldd], X[r * ldx + n], acc);
+      const bool second = r0 % kBlock != 0;
+      if (second) acc = first + acc;
+      if (!second && r0 + kChain < R) first = acc;
+      else total = r0 >= kBlock ? total + acc : acc;
     }
     C[n] += total;
   }

@@ -74,7 +74,7 @@ struct Kernels {
                i64 n0, i64 n1);
 
   // For each of `rights`, C[m, n] += Σ_r D[r, m] X[r, n] over R ≤ 512 rows, for m0 ≤ m < m1 and all n < N: rows in
-  // blocks of 128 from 0, each block one chain of fused multiply-adds from 0, blocks added to each other in order, and
+  // blocks of 128 from 0, each two chains of 64 as in `gemm`, blocks added to each other in order, and
   // their sum to C. And for each of `sums`, sum[m] += Σ_r D[r, m]: runs of 16 rows, each added from 0 in order, then to
   // each other in order, and their sum to sum[m]. The bits do not depend on m0, m1. `work` holds at least tn_work() numbers.
   void (*gemm_tn)(i64 R, const T* D, i64 ldd, i64 m0, i64 m1, i64 rights, const Right<T>* right, i64 sums, T* const* sum,

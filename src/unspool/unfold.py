@@ -76,10 +76,10 @@ def unfold(
     limits = None if lengths is None else _checked_lengths(lengths, batch, time, inputs.device)
     if state is None:
         state = _own_state(cell, batch, inputs)
-        _check_rows("initial state", state, batch)
+        check_rows("initial state", state, batch)
     else:
-        _check_state(cell, state, inputs)
-    _check_rows("context", context, batch)
+        check_state(cell, state, inputs)
+    check_rows("context", context, batch)
     chosen = choose(cell, engine, inputs, state, context)
     if time == 0:
         return inputs.new_zeros(batch, 0, _output_size(cell)), state
@@ -145,9 +145,9 @@ def _output_size(cell: Any) -> int:
     return cell.output_size
 
 
-def _check_state(cell: Any, state: Tree, inputs: Tensor) -> None:
+def check_state(cell: Any, state: Tree, inputs: Tensor) -> None:
     """A state that was given is built like the cell's own, where the cell makes one."""
-    _check_rows("state", state, inputs.shape[0])
+    check_rows("state", state, inputs.shape[0])
     if not hasattr(cell, "initial_state"):
         return
     expected = layout(cell.initial_state(0, dtype=inputs.dtype, device=inputs.device))
@@ -157,7 +157,7 @@ def _check_state(cell: Any, state: Tree, inputs: Tensor) -> None:
         )
 
 
-def _check_rows(name: str, tree: Tree, batch: int) -> None:
+def check_rows(name: str, tree: Tree, batch: int) -> None:
     for value in tensors(tree):
         if value.dim() == 0 or value.shape[0] != batch:
             raise ShapeError(

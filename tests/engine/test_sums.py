@@ -57,8 +57,8 @@ def test_every_sum_is_right_and_has_the_same_bits_on_any_number_of_threads(
         return value[valid].double().numpy().reshape(-1, value.shape[2] // subrows)
 
     start, count = 0.0 if fresh else 1.0, int(valid.sum()) * subrows
-    # A chain takes 128 numbers, each rounded once as it is added; up to 4 chains are added, and then such sums.
-    rounding = 2.0**-24 * (min(count, 128) + min(count // 128, 4) + count // 512 + 3)
+    # A chain takes 64 numbers, each rounded once as it is added; two are added, up to 4 such sums, and then those.
+    rounding = 2.0**-24 * (min(count, 64) + min(count // 128, 4) + count // 512 + 4)
 
     def close(made: Tensor, left: np.ndarray, right: np.ndarray) -> bool:
         exact, size = start + left.T @ right, start + np.abs(left).T @ np.abs(right)

@@ -240,3 +240,12 @@ def test_autocast_gives_the_same_dtypes(theirs: Any, packed: bool) -> None:
         assert [a.dtype for a, _ in pairs] == [b.dtype for _, b in pairs]
         for a, b in pairs:
             torch.testing.assert_close(a.float(), b.float(), atol=0.02, rtol=0.02)
+
+
+@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
+@pytest.mark.parametrize("options", [{}, {"batch_first": True}, {"bidirectional": True}, {"num_layers": 2}], ids=str)
+def test_outputs_lie_in_memory_as_those_of_torch(kind: str, options: dict[str, Any]) -> None:
+    """Who looks at `[T, B, H]` as `[T·B, H]` may do so here too."""
+    x = torch.randn(7, 5, 3)
+    theirs, ours = (getattr(place, kind)(3, 4, **options)(x)[0] for place in (nn, unspool))
+    assert ours.stride() == theirs.stride()

@@ -130,3 +130,37 @@ def test_two_directions_cannot_be_streamed() -> None:
         unspool.stream(unspool.Recurrent(unspool.cells.GRUCell, 3, 4, bidirectional=True))
     with pytest.raises(ConfigError, match="cannot be streamed"):
         unspool.stream(nn.Linear(3, 4))
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.parametrize("engine", ["cpu", "reference"])
+def test_a_state_of_other_rows_is_refused(rows: int, engine: str) -> None:
+    """The engine would read past its end, or leave rows out."""
+    cell = unspool.cells.GRUCell(3, 4)
+    with pytest.raises(ShapeError, match="expected 2 rows"):
+        unspool.stream(cell, 2, (torch.zeros(rows, 4),), engine=engine)
+    with pytest.raises(ShapeError, match=r"expected \[B, 4\]"):
+        unspool.stream(cell, 2, (torch.zeros(2, 5),), engine=engine)
+
+
+def test_a_context_of_other_rows_is_refused() -> None:
+    class Told(unspool.Cell):
+        def forward(self, x: Tensor, h: Tensor, note: Tensor) -> tuple[Tensor, Tensor]:
+            h = torch.tanh(x + h + note)
+            return h, h
+
+    cell = Told(4, 4)
+    unspool.stream(cell, 2, context=torch.zeros(2, 4)).push(torch.zeros(2, 4))
+    with pytest.raises(ShapeError, match="context has shape"):
+        unspool.stream(cell, 2, context=torch.zeros(1, 4))
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (2, 5, 3)])
+def test_what_is_not_plain_numbers_is_refused(shape: tuple[int, ...]) -> None:
+    """Such tensors have no memory of their own, or other numbers in it than they stand for."""
+    stream = unspool.stream(unspool.cells.GRUCell(3, 4), 2)
+    negative = torch.complex(torch.zeros(shape), torch.ones(shape)).conj().imag
+    assert negative.is_neg()
+    for odd in (torch.zeros(shape, device="meta"), negative, torch.ones(shape).to_sparse()):
+        with pytest.raises(ShapeError, match="plain numbers on the CPU"):
+            stream.push(odd)

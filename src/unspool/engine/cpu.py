@@ -142,6 +142,15 @@ def inputs(x: Tensor, contexts: Sequence[Tensor], weights: Sequence[Tensor], y: 
     }
 
 
+def outputs(x: Tensor, width: int, zeros: bool = False) -> Tensor:
+    """Room for outputs `[B, T, width]`: step after step where `x` lies so, else row after row."""
+    make = x.new_zeros if zeros else x.new_empty
+    batch, time = x.shape[:2]
+    if x.stride(0) < x.stride(1):
+        return make((time, batch, width)).transpose(0, 1)
+    return make((batch, time, width))
+
+
 def stream(
     told: Programs, states: Sequence[Tensor], contexts: Sequence[Tensor], weights: Sequence[Tensor], batch: int
 ) -> Any:
@@ -162,8 +171,7 @@ def forward(
     """Outputs `[B, T, O]`, final states, and what the backward pass needs: saved values, one tensor of `room` row-steps
     (as many as there are, in memory that is used again, if `None`), or with `checkpoint` the states at the segments'
     starts."""
-    make = x.new_empty if span.lengths is None else x.new_zeros
-    y = make((span.batch, span.time, told.output))
+    y = outputs(x, told.output, zeros=span.lengths is not None)
     given = inputs(x, contexts, weights, y)
     segments = span.segments()
     keeps = keep and len(segments) == 1

@@ -63,7 +63,7 @@ def _unfold_fake(
 ) -> tuple[Tensor, list[Tensor], list[Tensor]]:  # fmt: skip
     told = cpu.programs(program)
     rows, steps = x.shape[0], x.shape[1]
-    y = x.new_empty(rows, steps, told.output)
+    y = cpu.outputs(x, told.output)
     finals = [x.new_empty(value.shape) for value in states]
     if not keep:
         return y, finals, []

@@ -101,7 +101,7 @@ def _run(
     if x.shape[1 if module.batch_first else 0] == 0:
         raise RuntimeError(f"{type(module).__name__}: expected at least one step, got input of shape {tuple(x.shape)}")
     y, last = _layers(module, make_step, x if module.batch_first else x.transpose(0, 1), hx, None)
-    y = y if module.batch_first else y.transpose(0, 1)
+    y = y if module.batch_first else y.transpose(0, 1).contiguous()
     if batched:
         return y, last
     return y.squeeze(0 if module.batch_first else 1), tuple(state.squeeze(1) for state in last)

@@ -14,6 +14,7 @@ from unspool.engine.stream import CellStream, cell_stream
 from unspool.errors import ConfigError, ShapeError
 from unspool.layers.dropins import GRU, LSTM, RNN, step_at
 from unspool.layers.recurrent import Recurrent
+from unspool.unfold import check_rows, check_state
 
 
 class Stream:
@@ -36,7 +37,7 @@ class Stream:
         Raises:
             ShapeError: `x` has another shape or dtype.
         """
-        if x.shape != self._one or x.dtype is not self._dtype:
+        if x.shape != self._one or x.dtype is not self._dtype or not _plain(x):
             return self._chunk(x)
         for cell in self._cells:
             before, x = x, cell.step(x)
@@ -45,6 +46,8 @@ class Stream:
         return x
 
     def _chunk(self, x: Tensor) -> Tensor:
+        if x.shape == self._one and x.dtype is self._dtype:
+            return self._chunk(x.unsqueeze(1)).squeeze(1)
         if x.dim() != 3 or x.shape[0] != self._batch or x.shape[2] != self._input_size or x.dtype is not self._dtype:
             raise ShapeError(
                 f"pushed {list(x.shape)}, {x.dtype}; expected [{self._batch}, {self._input_size}] for one step or "
@@ -52,6 +55,10 @@ class Stream:
             )
         if x.shape[1] == 0:
             raise ShapeError("pushed no step; expected at least one")
+        if not _plain(x):
+            raise ShapeError(
+                f"pushed a tensor on {x.device.type}, sparse, or a negative view; expected plain numbers on the CPU"
+            )
         for cell in self._cells:
             before, x = x, cell.push(x)
             if self._residual and x.shape == before.shape:
@@ -62,6 +69,11 @@ class Stream:
     def state(self) -> tuple[Tree, ...]:
         """The state of every layer after the last step: a value, to keep, or to begin another stream with."""
         return tuple(cell.state() for cell in self._cells)
+
+
+def _plain(x: Tensor) -> bool:
+    """Whether the numbers of `x` lie where it says, for anyone to read."""
+    return x.is_cpu and x.layout is torch.strided and not x.is_neg()
 
 
 def stream(
@@ -87,6 +99,8 @@ def stream(
         >>> s.push(torch.randn(2, 3)).shape, s.push(torch.randn(2, 5, 3)).shape
         (torch.Size([2, 4]), torch.Size([2, 5, 4]))
     """
+    if batch < 0:
+        raise ConfigError(f"batch is {batch}; expected a number of sequences")
     cells, residual, own = _cells(model)
     dtype = dtype or next((p.dtype for p in _parameters(model) if p.is_floating_point()), torch.get_default_dtype())
     if state is not None and not (isinstance(state, (tuple, list)) and len(state) == len(cells)):
@@ -97,6 +111,9 @@ def stream(
         for index, cell in enumerate(cells):
             begin = _begin(cell, batch, dtype) if state is None else state[index]
             x = torch.zeros(batch, 1, width, dtype=dtype)
+            if state is not None:
+                check_state(cell, begin, x)
+            check_rows("context", context, batch)
             chosen = choose(cell, engine or own, x, begin, context)
             streams.append(cell_stream(chosen, cell, begin, context))
             width = getattr(cell, "output_size", width)
