@@ -116,33 +116,31 @@ MUTANTS: dict[str, Source | Text] = {
     ),
     "gradients of padding are left as they are": Source(
         CPU,
-        "(torch.empty_like if span.lengths is None else torch.zeros_like)",
+        "torch.empty_like if span.lengths is None else torch.zeros_like",
         "torch.empty_like",
     ),
     "sums begin anywhere": Source(CPU, "fresh=last)", "fresh=False)"),
     "sums begin anew in every segment": Source(CPU, "fresh=last)", "fresh=True)"),
     "gradients of contexts begin anywhere": Source(
         CPU,
-        "x.new_zeros(span.batch, *told.contexts",
-        "x.new_empty(span.batch, *told.contexts",
+        "x.new_zeros((span.batch, *told.contexts",
+        "x.new_empty((span.batch, *told.contexts",
     ),
     # The adapter: what goes in which slot
     "states and finals are swapped": Source(
         CPU,
-        '_carried(states, finals, "state", "final")',
-        '_carried(finals, states, "state", "final")',
+        'given["state"], given["final"] = by_rows(states)',
+        'given["final"], given["state"] = by_rows(states)',
     ),
     "carried slots are shifted": Source(
         CPU,
-        "(after, index): by_row(value) for index",
-        "(after, (index + 1) % len(leave)): by_row(value) for index",
+        'given["final"] = by_rows(states), by_rows(finals)',
+        'given["final"] = by_rows(states), [*by_rows(finals)[1:], *by_rows(finals)[:1]]',
     ),
     "saved values of a shorter call": Source(
-        "engine.cpu", "_saved(told, saved, steps)", "_saved(told, saved, steps - 1)"
+        "engine.cpu", "_saved(told, saved[0], steps)", "_saved(told, saved[0], steps - 1)"
     ),
-    "saved values share memory": Source(
-        "engine.cpu", "at += positions * width * room.element_size()", "at += width * room.element_size()"
-    ),
+    "saved values share memory": Source("engine.cpu", "at += width * size", "at += width * room.element_size()"),
     "sides of a thin sum are exchanged": Source(
         "graph.rewrite", "if node.shape[1] == 1 else (x, d)", "if node.shape[1] != 1 else (x, d)"
     ),
@@ -159,11 +157,11 @@ MUTANTS: dict[str, Source | Text] = {
     "a number that counts no length goes with any": Source(
         "graph.alike", "LENGTHS[i][:lengths]", "LENGTHS[0][:lengths]"
     ),
-    "sums are reversed": Source(CPU, '_slots("sum", sums)', '_slots("sum", sums[::-1])'),
+    "sums are reversed": Source(CPU, "0, 0) for value in sums]", "0, 0) for value in sums[::-1]]"),
     "weights are rotated": Source(
         CPU,
-        "for index, value in enumerate(weights)",
-        "for index, value in enumerate([*weights[1:], *weights[:1]])",
+        '"weight": [(value.data_ptr(), 0, 0) for value in weights]',
+        '"weight": [(value.data_ptr(), 0, 0) for value in [*weights[1:], *weights[:1]]]',
     ),
     "the gradient of outputs is forgotten": Source(
         CPU,
@@ -172,13 +170,13 @@ MUTANTS: dict[str, Source | Text] = {
     ),
     "the gradient of final states is forgotten": Source(
         CPU,
-        "flat(nothing) if v is None else by_row(v)",
+        "flat(nothing) if (v := enter.get(i)) is None else by_row(v)",
         "flat(nothing)",
     ),
     "the program that keeps nothing runs": Source(
         CPU,
-        "told.forward if keep and whole else",
-        "told.forward_only if keep and whole else",
+        "told.forward if keeps else",
+        "told.forward_only if keeps else",
     ),
     # The adapter: segments
     "each segment begins as the first": Source(
