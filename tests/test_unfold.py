@@ -214,6 +214,10 @@ X = torch.zeros(2, 5, 3)
         ({"lengths": [6, 1]}, "1 to 6.*0 to 5"),
         ({"lengths": [-1, 1]}, "-1 to 1"),
         ({"lengths": torch.tensor([1.0, 2.0])}, "whole numbers"),
+        ({"lengths": "ab"}, "lengths are a str .*expected whole numbers"),
+        ({"lengths": torch.tensor([6, 1]).to(torch.uint64)}, "1 to 6.*0 to 5"),
+        ({"inputs": X.numpy()}, r"inputs are a ndarray; expected a torch.Tensor \[B, T, I\]"),
+        ({"inputs": None}, "inputs are a NoneType"),
         ({"state": torch.zeros(3, 4)}, r"state has shape \(3, 4\); expected 2 rows"),
         ({"state": torch.zeros(2, 9)}, r"the state is \[B, 9\]; expected \[B, 4\], as RNNCell.initial_state makes it"),
         ({"state": (torch.zeros(2, 4),)}, r"the state is \(\[B, 4\]\); expected \[B, 4\]"),
@@ -238,6 +242,7 @@ def test_wrong_shapes_say_what_was_expected(arguments: dict[str, Any], message: 
     [
         ({"truncate": 0}, "truncate is 0"),
         ({"truncate": 2.5}, "truncate is 2.5; expected a number of steps"),
+        ({"truncate": True}, "truncate is True; expected a number of steps"),
         ({"checkpoint": -1}, "checkpoint"),
         ({"engine": "fast"}, "engine='fast'.*reference"),
         ({"cell": RNNCell}, r"RNNCell is a class; expected a cell, RNNCell\(input_size, hidden_size\)"),
@@ -284,6 +289,18 @@ def test_the_order_of_a_dict_state_is_part_of_it() -> None:
         unspool.unfold(Shuffled(3, 4), X)
 
 
+def test_after_a_good_call_a_state_is_still_checked() -> None:
+    """A call like the last one is known to be well built; none that differs from it passes for one."""
+    cell, x, (h, c) = LSTMCell(3, 4), torch.randn(2, 5, 3), (torch.randn(2, 4), torch.randn(2, 4))
+    good, _ = unspool.unfold(cell, x, (h, c))
+    for wrong in (h, (h,), (h, c, c), (h, c[:, :3]), (h[:1], c), {"h": h, "c": c}, (h, None), (h, 1.0)):
+        with pytest.raises(ShapeError, match="state"):
+            unspool.unfold(cell, x, wrong)
+        torch.testing.assert_close(unspool.unfold(cell, x, (h, c))[0], good, rtol=0, atol=0)
+    wide, _ = unspool.unfold(cell.double(), x.double(), (h.double(), c.double()))
+    torch.testing.assert_close(wide.float(), good)
+
+
 def test_a_cell_that_lacks_part_of_the_contract_is_named() -> None:
     theirs = nn.GRUCell(3, 4)
     with pytest.raises(ConfigError, match=r"GRUCell has no initial_state.*give one, unfold\(cell, inputs, state\)"):
@@ -292,6 +309,21 @@ def test_a_cell_that_lacks_part_of_the_contract_is_named() -> None:
         unspool.unfold(theirs, X, torch.zeros(2, 4))
     with pytest.raises(ConfigError, match="no step, and GRUCell has no output_size"):
         unspool.unfold(theirs, X[:, :0], torch.zeros(2, 4))
+
+
+def test_a_cut_beyond_the_end_is_none() -> None:
+    cell, x = GRUCell(3, 4), torch.randn(2, 5, 3, requires_grad=True)
+    (whole,) = torch.autograd.grad(unspool.unfold(cell, x)[0].sum(), x)
+    (cut,) = torch.autograd.grad(unspool.unfold(cell, x, truncate=2**70)[0].sum(), x)
+    assert torch.equal(whole, cut)
+
+
+def test_explain_wants_a_cell() -> None:
+    with pytest.raises(ConfigError, match="GRUCell is a class"):
+        unspool.explain(GRUCell)
+    for layer in (unspool.LSTM(3, 4), unspool.Recurrent(GRUCell, 3, 4)):
+        with pytest.raises(ConfigError, match=r"has no initial_state, so it is a layer.*net.layers\[0\]\[0\]"):
+            unspool.explain(layer)
 
 
 def test_explain_names_the_engine_and_the_reason() -> None:

@@ -72,6 +72,9 @@ def explain(
         context: as in `unfold`.
         engine: as in `unfold`.
 
+    Raises:
+        ConfigError: what was given is no cell, or cannot be run as asked.
+
     Example:
         >>> print(unspool.explain(unspool.cells.ElementwiseCell(3, 3)))  # doctest: +ELLIPSIS
         ElementwiseCell runs on the cpu engine (its step became a program)
@@ -79,6 +82,13 @@ def explain(
         backward, ...
         kept for the backward pass: 0 bytes a step of a row, and its output
     """
+    if isinstance(cell, type):
+        raise ConfigError(f"{cell.__name__} is a class; expected a cell, {cell.__name__}(input_size, hidden_size)")
+    if state is None and not hasattr(cell, "initial_state"):
+        raise ConfigError(
+            f"{step_name(cell)} has no initial_state, so it is a layer, or a cell without a state of its own: explain "
+            "one of its cells, such as net.layers[0][0] of a Recurrent, or give a state"
+        )
     if inputs is None:
         if not hasattr(cell, "input_size"):
             raise ConfigError(f"{step_name(cell)} has no input_size; give explain an example of its inputs, [B, T, I]")

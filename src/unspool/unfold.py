@@ -11,7 +11,7 @@ from torch import Tensor
 from unspool.cells.base import step_name
 from unspool.cells.state import Tree, layout, tensors
 from unspool.engine import compiled, reference, traced
-from unspool.engine.choose import choose
+from unspool.engine.choose import choose, recalled
 from unspool.errors import ConfigError, ShapeError
 
 
@@ -70,20 +70,24 @@ def unfold(
         return traced.run(cell, inputs, start, context, _as_lengths(lengths, inputs), **options)
     _check_inputs(cell, inputs)
     for name, steps in (("truncate", truncate), ("checkpoint", checkpoint)):
-        if steps is not None and not (isinstance(steps, int) and steps >= 1):
+        if steps is not None and not (isinstance(steps, int) and steps >= 1 and steps is not True):
             raise ConfigError(f"{name} is {steps!r}; expected a number of steps, at least 1, or None")
     batch, time = inputs.shape[:2]
     limits = None if lengths is None else _checked_lengths(lengths, batch, time, inputs.device)
-    if state is None:
+    own = state is None
+    if own:
         state = _own_state(cell, batch, inputs)
-        check_rows("initial state", state, batch)
-    else:
-        check_state(cell, state, inputs)
+    check_rows("initial state" if own else "state", state, batch)
     check_rows("context", context, batch)
-    chosen = choose(cell, engine, inputs, state, context)
+    chosen = recalled(cell, engine, inputs, state, context)
+    if chosen is None:
+        if not own:
+            check_state(cell, state, inputs)
+        chosen = choose(cell, engine, inputs, state, context)
     if time == 0:
         return inputs.new_zeros(batch, 0, _output_size(cell)), state
-    how: dict[str, Any] = {"reverse": reverse, "truncate": truncate, "checkpoint": checkpoint}
+    longest = None if truncate is None else min(truncate, time)
+    how: dict[str, Any] = {"reverse": reverse, "truncate": longest, "checkpoint": checkpoint}
     if chosen.program is None:
         return reference.run(cell, inputs, state, context, limits, **how)
     return compiled.run(chosen.program, cell, inputs, state, context, limits, **how)
@@ -92,6 +96,10 @@ def unfold(
 def _check_inputs(cell: Any, inputs: Tensor) -> None:
     if isinstance(cell, type):
         raise ConfigError(f"{cell.__name__} is a class; expected a cell, {cell.__name__}(input_size, hidden_size)")
+    if not isinstance(inputs, Tensor):
+        raise ShapeError(
+            f"inputs are a {type(inputs).__name__}; expected a torch.Tensor [B, T, I]: torch.as_tensor(inputs)"
+        )
     if inputs.dim() != 3:
         raise ShapeError(
             f"inputs have shape {tuple(inputs.shape)}; expected [B, T, I] "
@@ -108,11 +116,16 @@ def _check_inputs(cell: Any, inputs: Tensor) -> None:
 
 
 def _checked_lengths(lengths: Tensor | Sequence[int], batch: int, time: int, device: torch.device) -> Tensor:
-    limits = torch.as_tensor(lengths, device=device)
-    if limits.numel() == 0:
-        limits = limits.long()
-    if limits.is_floating_point() or limits.is_complex() or limits.dtype == torch.bool:
+    try:
+        limits = torch.as_tensor(lengths, device=device)
+    except (TypeError, ValueError, RuntimeError) as error:
+        found = type(lengths).__name__
+        raise ShapeError(
+            f"lengths are a {found} ({error}); expected whole numbers, one for each row of inputs"
+        ) from error
+    if limits.numel() and (limits.is_floating_point() or limits.is_complex() or limits.dtype == torch.bool):
         raise ShapeError(f"lengths are {limits.dtype}; expected whole numbers, the valid steps of each row")
+    limits = limits.long().contiguous()  # the engine reads it where it lies
     if limits.shape != (batch,):
         raise ShapeError(f"lengths have shape {tuple(limits.shape)}; expected [{batch}], one for each row of inputs")
     if batch and not (int(limits.min()) >= 0 and int(limits.max()) <= time):
@@ -120,7 +133,7 @@ def _checked_lengths(lengths: Tensor | Sequence[int], batch: int, time: int, dev
             f"lengths range from {int(limits.min())} to {int(limits.max())}; "
             f"expected 0 to {time}, the number of steps in inputs"
         )
-    return limits.long().contiguous()  # the engine reads it where it lies
+    return limits
 
 
 def _as_lengths(lengths: Tensor | Sequence[int] | None, inputs: Tensor) -> Tensor | None:

@@ -53,3 +53,8 @@ def test_gradient_and_eval() -> None:
     y.sum().backward()
     assert x.grad is not None and torch.equal(x.grad, y.detach()) and 0 < int((y == 0).sum()) < 200
     assert dropout.eval()(x) is x
+
+
+def test_in_place() -> None:
+    x = torch.ones(200)
+    assert Dropout(0.4, inplace=True)(x) is x and 0 < int((x == 0).sum()) < 200

@@ -70,7 +70,7 @@ class Cell(nn.Module):
     ) -> None:
         super().__init__()
         for name, size in (("input_size", input_size), ("hidden_size", hidden_size)):
-            if not isinstance(size, int) or size < 1:
+            if not isinstance(size, int) or isinstance(size, bool) or size < 1:
                 raise ConfigError(f"{type(self).__name__}: {name} is {size!r}; expected a whole number of at least 1")
         if initial_state not in INITIAL_STATES:
             raise ConfigError(

@@ -68,6 +68,22 @@ def layout(tree: Tree) -> str:
     return str(tree)
 
 
+def kinds(tree: Tree, wanted: bool) -> Any:
+    """How `tree` is built, to compare and not to read: for each tensor the shape of a row, its type, and if `wanted`
+    whether it requires a gradient.
+
+    >>> kinds((torch.zeros(2, 4),), True)
+    ((torch.Size([4]), torch.float32, False),)
+    """
+    if isinstance(tree, Tensor):
+        return tree.shape[1:], tree.dtype, wanted and tree.requires_grad
+    if isinstance(tree, dict):
+        return tuple([(key, kinds(part, wanted)) for key, part in tree.items()])
+    if isinstance(tree, (tuple, list)):
+        return tuple([kinds(part, wanted) for part in tree])
+    return type(tree)
+
+
 def flat_rows(value: Tensor) -> Tensor:
     """`value` `[B, …]` with the numbers of each row in one line, `[B, numbers]`; also for B = 0 and for `[B]`.
 

@@ -41,6 +41,8 @@ class Programs:
     dinitials: tuple[int, ...]
     dcontexts: tuple[int, ...]
     """Which gradients the backward pass writes: of the inputs, of which initial states, of which contexts."""
+    widest: int
+    """Numbers a row of the output or of the largest state."""
 
 
 @functools.lru_cache(maxsize=512)
@@ -64,6 +66,7 @@ def programs(text: str) -> Programs:
     return Programs(
         forward, alone, backward, told["output"], saved=tuple(told["saved"]), **lists,
         dx=bool(written("dx")), dinitials=written("dinitial"), dcontexts=written("dcontext"),
+        widest=max([told["output"], *map(math.prod, lists["states"])]),
     )  # fmt: skip
 
 
@@ -229,10 +232,11 @@ def backward(
     dx = make(x, memory_format=torch.contiguous_format) if told.dx else None
     dcontexts = {index: x.new_zeros((span.batch, *told.contexts[index])) for index in told.dcontexts}
     sums = [x.new_empty(shape) for shape in told.sums]
-    nothing = x.new_zeros(max([told.output, *map(math.prod, told.states)]))
     given = inputs(x, contexts, weights, y)
     given["sum"] = [(value.data_ptr(), 0, 0) for value in sums]
     given["dcontext"] = _placed(dcontexts, len(contexts))
+    absent = dy is None or any(value is None for value in dfinals)
+    nothing = x.new_zeros(told.widest if absent else 0)
     given["dy"] = [flat(nothing) if dy is None else by_step(dy)]
     given["dx"] = [] if dx is None else [by_step(dx)]
     enter: dict[int, Tensor | None] = {index: dfinals[index] for index in told.dinitials}

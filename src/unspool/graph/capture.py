@@ -70,7 +70,11 @@ def _walk(value: Any, path: str, tensors: dict[str, Tensor], marks: list[Any], s
             _walk_code(code, path, tensors, marks, seen)
         within = f"{path}." if path else ""
         for name, part in _parts(value):
-            _walk(part, within + name, tensors, marks, seen)
+            inner, of = within + name, type(part)
+            if of in PLAIN:  # most parts are, and this runs in every call
+                marks.append((inner, of, part))
+            else:
+                _walk(part, inner, tensors, marks, seen)
 
 
 def _walk_code(function: Any, path: str, tensors: dict[str, Tensor], marks: list[Any], seen: dict[int, str]) -> None:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, fx
 
 from unspool.cells.base import step_name
-from unspool.cells.state import Tree, layout, map_tensors
+from unspool.cells.state import Tree, kinds, layout, map_tensors
 from unspool.graph.capture import Inventory, inventory
 from unspool.graph.convert import convert
 from unspool.graph.emit import PassProgram, emitted
@@ -87,7 +87,8 @@ if hasattr(os, "register_at_fork"):  # a fork waits for the trace of another thr
     os.register_at_fork(before=_one_at_a_time.acquire, after_in_parent=give, after_in_child=give)
 
 _known: OrderedDict[Key, Traced | CannotLower] = OrderedDict()
-_last: WeakKeyDictionary[Any, tuple[Key, Compiled, tuple[str | Tensor, ...]]] = WeakKeyDictionary()
+_Known = tuple[Key, Compiled, tuple[str | Tensor, ...]]
+_last: WeakKeyDictionary[Any, _Known] = WeakKeyDictionary()
 """What the last call of a cell was (if it is no module, of its class), and its programs: most are like the last."""
 
 
@@ -98,15 +99,38 @@ def compiled(cell: Any, x: Tensor, state: Tree, context: Tree) -> tuple[Compiled
         CannotLower: no program can say what the step does.
     """
     held = inventory(cell)
-    signature = Signature.of(x, state, context)
-    key = held.fingerprint, layout(state), layout(context), signature, torch.is_grad_enabled()
-    who = cell if isinstance(cell, torch.nn.Module) else type(cell)
-    last = _last.get(who)
-    if last is None or last[0] != key:
+    known = _recalled(cell, held, x, state, context)
+    if known is None:
         with _one_at_a_time:  # tracing patches PyTorch for its time
-            program, captured = _found(cell, held, signature, x, state, context)
-        last = _last[who] = key, program, captured
-    return last[1], [held.tensors[source] if isinstance(source, str) else source for source in last[2]]
+            program, captured = _found(cell, held, Signature.of(x, state, context), x, state, context)
+        known = _last[_who(cell)] = _key(held, x, state, context), program, captured
+    return known[1], _taken(held, known[2])
+
+
+def recalled(cell: Any, x: Tensor, state: Tree, context: Tree) -> tuple[Compiled, list[Tensor]] | None:
+    """What `compiled` gives, if the last call of the cell was like this one."""
+    held = inventory(cell)
+    known = _recalled(cell, held, x, state, context)
+    return None if known is None else (known[1], _taken(held, known[2]))
+
+
+def _who(cell: Any) -> Any:
+    return cell if isinstance(cell, torch.nn.Module) else type(cell)
+
+
+def _recalled(cell: Any, held: Inventory, x: Tensor, state: Tree, context: Tree) -> _Known | None:
+    last = _last.get(_who(cell))
+    return None if last is None or last[0] != _key(held, x, state, context) else last
+
+
+def _key(held: Inventory, x: Tensor, state: Tree, context: Tree) -> Key:
+    """All that a call's programs depend on; cheap, since every call asks."""
+    given = x.shape[2:], x.dtype, x.requires_grad, kinds(state, False), kinds(context, True)
+    return held.fingerprint, given, torch.is_grad_enabled()
+
+
+def _taken(held: Inventory, captured: tuple[str | Tensor, ...]) -> list[Tensor]:
+    return [held.tensors[source] if isinstance(source, str) else source for source in captured]
 
 
 def _found(

@@ -131,13 +131,13 @@ def _layers(
     directions = 2 if module.bidirectional else 1
     if hx is None:
         hx = _zeros(module, x)
-    begins = [_apart(state) for state in hx]
+    begins, weights = [_apart(state) for state in hx], module.all_weights
     finals: list[State] = []
     for layer in range(module.num_layers):
         outputs: list[Tensor] = []
         for direction in range(directions):
             index = layer * directions + direction
-            step = make_step(module.all_weights[index], module)
+            step = make_step(weights[index], module)
             own = tuple(state[index] for state in begins)
             begin: Any = own[0] if len(own) == 1 else own
             if torch.compiler.is_compiling():

@@ -44,4 +44,5 @@ class Dropout(nn.Dropout):
     def forward(self, input: Tensor) -> Tensor:
         if not self.training or self.p == 0:
             return input
-        return input * dropout_mask(input, self.p)
+        mask = dropout_mask(input, self.p)
+        return input.mul_(mask) if self.inplace else input * mask
