@@ -111,8 +111,8 @@ MUTANTS: dict[str, Source | Text] = {
     ),
     "outputs of padding are left as they are": Source(
         CPU,
-        "x.new_empty if span.lengths is None else x.new_zeros",
-        "x.new_empty",
+        "zeros=span.lengths is not None)",
+        "zeros=False)",
     ),
     "gradients of padding are left as they are": Source(
         CPU,
