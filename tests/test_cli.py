@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from unspool.cli import default_training, spread
+from unspool.cli import spread
+from unspool.cli.settings import default_training
 from unspool.options import key_values
 from unspool.tasks.translate import dates
 from unspool.train import TrainSettings
@@ -177,15 +178,15 @@ def test_a_run_that_does_not_say_what_it_was_trained_on(origin: object, run: Pat
     ids=str,
 )
 def test_the_users_end_stands_in_for_the_default_jobs(given: dict[str, Any], ends: dict[str, Any]) -> None:
-    settings = TrainSettings(**{**default_training(given), **given})
+    settings = TrainSettings(**{**default_training(given, dates.TRAINING_PRESET), **given})
     assert {name: getattr(settings, name) for name in ends} == ends
     assert [settings.epochs, settings.max_steps, settings.max_minutes].count(None) == 3 - len(ends)
 
 
 def test_the_users_goal_stands_in_for_the_default_jobs() -> None:
-    assert TrainSettings(**default_training({})).monitored == "exact_match"
+    assert TrainSettings(**default_training({}, dates.TRAINING_PRESET)).monitored == "exact_match"
     given = {"until": "loss<=0.1"}
-    settings = TrainSettings(**{**default_training(given), **given})
+    settings = TrainSettings(**{**default_training(given, dates.TRAINING_PRESET), **given})
     assert (settings.monitored, settings.direction) == ("loss", "min")
 
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from unspool.cells import Cell
 from unspool.errors import ConfigError, RunError
-from unspool.tasks.translate import Translator
 from unspool.train import Run
 
+MODELS = {"translate": "Translator"}
+"""The class of each task's model, in `unspool.tasks.TASK`."""
 
-def load(run: Path | str | Sequence[Path | str], *, cells: Sequence[type[Cell]] = ()) -> Translator:
+
+def load(run: Path | str | Sequence[Path | str], *, cells: Sequence[type[Cell]] = ()) -> Any:
     """Load a run, or several runs of one task as an ensemble. Nothing that stands in the folder is executed.
+
+    What comes back depends on the task: `tasks.translate.Translator`.
 
     Args:
         run: run folder, or a sequence of them.
@@ -43,7 +49,12 @@ def load(run: Path | str | Sequence[Path | str], *, cells: Sequence[type[Cell]] 
     if isinstance(cells, type):
         raise ConfigError(f"cells is the class {cells.__name__}; expected a list: cells=[{cells.__name__}]")
     runs = [Run.open(path) for path in paths]
-    for opened in runs:
-        if opened.config.get("task") != "translate":
-            raise RunError(f"{opened.path} holds the task {opened.config.get('task')!r}; this version knows: translate")
-    return Translator(runs, cells)
+    tasks = {str(opened.config.get("task")): opened for opened in runs}
+    for task, opened in tasks.items():
+        if task not in MODELS:
+            raise RunError(f"{opened.path} holds the task {task!r}; this version knows: {', '.join(MODELS)}")
+    if len(tasks) > 1:
+        raise ConfigError(f"the runs are of several tasks ({', '.join(tasks)}); an ensemble needs runs of one")
+    (task,) = tasks
+    model = getattr(importlib.import_module(f"unspool.tasks.{task}"), MODELS[task])
+    return model(runs, cells)

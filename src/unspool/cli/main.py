@@ -1,0 +1,44 @@
+"""The program: a command, its exit status, its last words."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import warnings
+
+from unspool.cli import bench, evaluate, translate  # noqa: F401  each hangs its commands on the apps
+from unspool.cli.apps import app, say
+from unspool.errors import UnspoolError
+from unspool.train import Interrupted
+from unspool.train.placement import is_main
+
+
+def spread(arguments: list[str]) -> list[str]:
+    """Let `--train a.de a.en` name two files: a second value becomes a repeated option; and `--only` any number."""
+    spread_out: list[str] = []
+    for i, argument in enumerate(arguments):
+        if spread_out[-2:-1] == ["--only"] and not argument.startswith("-"):
+            spread_out += ["--only", argument]
+            continue
+        pair = i >= 2 and arguments[i - 2] in ("--train", "--valid", "--test") and not argument.startswith("-")
+        single = arguments[i - 1].removesuffix(".gz").endswith((".tsv", ".jsonl")) if pair else False
+        spread_out += [arguments[i - 2], argument] if pair and not single else [argument]
+    return spread_out
+
+
+def main() -> None:
+    """Run a command; exit status 0 done, 1 failed, 2 wrong use, 130 interrupted."""
+    warnings.showwarning = lambda message, *_: say(f"warning: {message}")
+    if not is_main():
+        warnings.simplefilter("ignore")  # the main process says it for all
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `unspool translate … | head` ends in silence
+    try:
+        app(args=spread(sys.argv[1:]), prog_name="unspool")
+    except Interrupted as stop:
+        if is_main():
+            say(str(stop))
+        sys.exit(130)
+    except (UnspoolError, OSError) as error:
+        say(f"error: {error}")
+        sys.exit(1)

@@ -1,0 +1,182 @@
+"""`unspool train translate`, `translate` and `encode`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from unspool.cells import cell_name, load_cell
+from unspool.cli.apps import (
+    CellOption,
+    CellOptionsOption,
+    CellsOption,
+    ForceOption,
+    OutOption,
+    ResumeOption,
+    RunArgument,
+    app,
+    check_destination,
+    loaded,
+    say,
+    train_app,
+)
+from unspool.cli.lines import Line, chunks
+from unspool.cli.settings import DEFAULT_EPOCHS, bounded, default_training, made, paths
+from unspool.data.corpus import JSON_KEYS
+from unspool.errors import ConfigError, DataError
+from unspool.options import key_values, with_options
+from unspool.tasks.translate import DecodeOptions, Source, TranslateSettings, Translator, dates
+from unspool.train import Run, TrainSettings
+from unspool.train.placement import is_main
+
+KeysOption = Annotated[tuple[str, str], typer.Option(help="The keys of source and target in .jsonl files.")]
+
+
+@train_app.command("translate")
+@with_options(
+    TranslateSettings,
+    TrainSettings,
+    leave_out=("cell_options",),
+    presets={"own data": {"epochs": DEFAULT_EPOCHS}, "dates": dates.PRESET | dates.TRAINING_PRESET},
+)
+def train_translate(
+    out: OutOption,
+    train: Annotated[
+        list[Path] | None, typer.Option(help="Parallel text: two files, or a .tsv or .jsonl; also .gz.")
+    ] = None,
+    valid: Annotated[list[Path] | None, typer.Option(help="Parallel text to choose by.")] = None,
+    keys: KeysOption = JSON_KEYS,
+    cell: CellOption = "gru",
+    cell_option: CellOptionsOption = None,
+    examples: Annotated[int | None, typer.Option(min=1, help="Training examples of the default job.")] = None,
+    resume: ResumeOption = False,
+    force: ForceOption = False,
+    given: dict[str, Any] = {},  # noqa: B006
+) -> None:
+    """Train a translator. Without --train: written dates in many languages into ISO 8601, no download."""
+    from unspool.tasks.translate.train import TranslateData
+    from unspool.tasks.translate.train import train as train_translator
+
+    Run.check(out, resume=resume, force=force)  # before the data is read
+    default_job = not train
+    if default_job and resume and Run.open(out).config.get("origin", {}).get("job") == "files":
+        raise ConfigError(f"{out} was trained on files of your own; name them again with --train and --valid")
+    if default_job and valid:
+        raise ConfigError("--valid was given without --train; name the training files too")
+    if examples is not None and not default_job:
+        raise ConfigError("--examples belongs to the default job, but --train was given")
+    settings = made(
+        TranslateSettings, given, dates.PRESET if default_job else {}, cell_options=key_values(cell_option or [])
+    )
+    training = made(
+        TrainSettings, given, default_training(given, dates.TRAINING_PRESET) if default_job else bounded(given)
+    )
+    count = dates.EXAMPLES if examples is None else examples
+    origin = {"job": "dates", "examples": count, "seed": settings.seed} if default_job else paths(train, valid)
+    data = (
+        TranslateData.dates(examples=count, seed=settings.seed)
+        if default_job
+        else TranslateData.open(train or [], valid or [], keys=keys)
+    )
+    chosen = load_cell(cell)
+    summary = train_translator(chosen, data, settings, training, out, resume=resume, force=force, origin=origin)
+    if is_main():
+        took = f"{summary.steps} steps in {summary.seconds:.0f} s"
+        say(f"trained {cell_name(chosen)} for {took}; ended by {summary.reason}")
+        print(json.dumps({"run": str(out), **asdict(summary)}))
+
+
+def translators(runs: list[Path], cells: list[str] | None) -> Translator:
+    """A translator of one run, or of several."""
+    model = loaded(runs, cells)
+    if not isinstance(model, Translator):
+        raise ConfigError(f"{runs[0]} holds no translator; give a run of `unspool train translate`")
+    return model
+
+
+@app.command()
+@with_options(DecodeOptions)
+def translate(
+    run: RunArgument,
+    text: Annotated[list[str] | None, typer.Argument(help="Texts; without any, the lines of stdin.")] = None,
+    ensemble: Annotated[list[Path] | None, typer.Option(help="Further runs to average with; may be repeated.")] = None,
+    scores: Annotated[
+        bool, typer.Option("--scores", help="JSON lines with score and log-probability of each symbol.")
+    ] = False,
+    attention: Annotated[
+        Path | None, typer.Option(help="Draw attention weights into this file (one text only).")
+    ] = None,
+    cell: CellsOption = None,
+    given: dict[str, Any] = {},  # noqa: B006
+) -> None:
+    """Translate texts: one line out for every line in."""
+    options = DecodeOptions(**given)
+    check_destination("--attention", attention)
+    translator = translators([run, *(ensemble or [])], cell)
+    if attention is not None:
+        _draw(translator, options, text or [], attention)
+        return
+    failed = False
+    for chunk in chunks(text):
+        sources = [translator.read(line.text) for line in chunk]
+        for line, source in zip(chunk, sources, strict=True):
+            failed |= _remark(line, source)
+        for best in translator.answer(sources, options, first=chunk[0].number - 1):
+            _print_translations(best, options.n_best, scores=scores)
+        sys.stdout.flush()
+    if failed:
+        raise typer.Exit(1)
+
+
+def _remark(line: Line, source: Source) -> bool:
+    """Say what is wrong with a line, if anything is; returns whether it cannot be translated."""
+    problem = line.problem or source.problem
+    if problem is not None:
+        say(f"error: {line.name} {problem}; its translation is left empty")
+    elif source.doubt is not None:
+        say(f"warning: {line.name} {source.doubt}")
+    return problem is not None
+
+
+def _print_translations(best: list[Any], n_best: int, *, scores: bool) -> None:
+    """One line, or `n_best` lines; an empty or failed source gives as many empty ones."""
+    for i in range(n_best):
+        found = best[i] if i < len(best) else None
+        if scores:
+            symbols = [] if found is None else list(zip(found.pieces, found.log_probs, strict=True))
+            line = {"text": "" if found is None else found.text, "score": None if found is None else found.score}
+            print(json.dumps({**line, "symbols": symbols}, ensure_ascii=False))
+        else:
+            print("" if found is None else found.text)
+
+
+def _draw(translator: Translator, options: DecodeOptions, texts: list[str], path: Path) -> None:
+    from unspool.view.attention import draw_attention
+
+    if len(texts) != 1 or not texts[0].strip():
+        raise ConfigError("--attention draws one text; give exactly one as an argument")
+    best = translator.detailed(texts, options, keep_attention=True)[0][0]
+    draw_attention(best, path)
+    print(best.text)
+
+
+@app.command()
+def encode(
+    run: RunArgument,
+    text: Annotated[list[str] | None, typer.Argument(help="Texts; without any, the lines of stdin.")] = None,
+    cell: CellsOption = None,
+) -> None:
+    """The 1-D vector of each text, the encoder's final state: one JSON list a line."""
+    translator = translators([run], cell)
+    for chunk in chunks(text):
+        for line in chunk:
+            problem = line.problem or translator.read(line.text).problem
+            if problem is not None:
+                raise DataError(f"{line.name} {problem}")
+        for vector in translator.encode([line.text for line in chunk]).tolist():
+            print(json.dumps(vector))
