@@ -11,7 +11,7 @@ from unspool.cells import Cell
 from unspool.errors import ConfigError, RunError
 from unspool.train import Run
 
-MODELS = {"translate": "Translator"}
+MODELS = {"tag": "Tagger", "translate": "Translator"}
 """The class of each task's model, in `unspool.tasks.TASK`."""
 
 

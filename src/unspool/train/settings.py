@@ -15,7 +15,21 @@ PRECISIONS = ("fp32", "bf16", "fp16")
 MODES = ("min", "max")
 BETTER = {
     **dict.fromkeys(("loss", "perplexity", "bits_per_character", "mae", "rmse"), "min"),
-    **dict.fromkeys(("exact_match", "accuracy", "macro_f1", "micro_f1", "span_f1", "r2", "bleu", "chrf"), "max"),
+    **dict.fromkeys(
+        (
+            "exact_match",
+            "accuracy",
+            "macro_f1",
+            "micro_f1",
+            "span_f1",
+            "span_precision",
+            "span_recall",
+            "r2",
+            "bleu",
+            "chrf",
+        ),
+        "max",
+    ),
 }
 """Whether the least or the greatest value is best, of the metrics for which that is known."""
 

@@ -1,4 +1,4 @@
-"""The date and time patterns of a locale, compiled to fields: the only file that imports Babel.
+"""The date and time patterns of a locale, compiled to fields.
 
 Pattern letters and the choice of the pattern that joins a date to a time are those of Unicode Technical Standard #35,
 part 4 (https://www.unicode.org/reports/tr35/tr35-dates.html).

@@ -1,0 +1,206 @@
+"""`unspool train tag` and `tag`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from unspool.cells import cell_name, load_cell
+from unspool.cli.apps import (
+    CellOption,
+    CellOptionsOption,
+    CellsOption,
+    ForceOption,
+    OutOption,
+    ResumeOption,
+    RunArgument,
+    app,
+    check_destination,
+    loaded,
+    say,
+    train_app,
+)
+from unspool.cli.lines import chunks
+from unspool.cli.settings import DEFAULT_EPOCHS, bounded, default_training, made, paths
+from unspool.data.tagged import Columns, is_json, open_lines, parse
+from unspool.errors import ConfigError, DataError
+from unspool.options import key_values, with_options
+from unspool.tasks.tag import TagData, Tagged, Tagger, TagSettings, dates
+from unspool.train import Run, TrainSettings
+from unspool.train.placement import is_main
+
+FILE_NAMES = (".conll", ".conllu", ".iob", ".iob2", ".bio", ".jsonl", ".tsv", ".txt", ".gz")
+"""Endings by which an argument that is no file is taken for a misspelt one, not for a text."""
+
+
+@train_app.command("tag")
+@with_options(
+    TagSettings,
+    Columns,
+    TrainSettings,
+    leave_out=("cell_options",),
+    presets={"own data": {"epochs": DEFAULT_EPOCHS}, "dates": dates.PRESET | dates.TRAINING_PRESET},
+)
+def train_tag(
+    out: OutOption,
+    train: Annotated[
+        list[Path] | None, typer.Option(help="CoNLL columns or .jsonl; also .gz; may be repeated.")
+    ] = None,
+    valid: Annotated[
+        list[Path] | None, typer.Option(help="The same, to choose by; without it --valid-share is split off.")
+    ] = None,
+    cell: CellOption = "gru",
+    cell_option: CellOptionsOption = None,
+    examples: Annotated[int | None, typer.Option(min=1, help="Training examples of the default job.")] = None,
+    resume: ResumeOption = False,
+    force: ForceOption = False,
+    given: dict[str, Any] = {},  # noqa: B006
+) -> None:
+    """Train a tagger. Without --train: the parts of written dates in many languages, no download."""
+    from unspool.tasks.tag.train import train as train_tagger
+
+    Run.check(out, resume=resume, force=force)  # before the data is read
+    default_job = not train
+    _check_data(out, default_job, valid, examples, resume, given)
+    settings = made(TagSettings, given, dates.PRESET if default_job else {}, cell_options=key_values(cell_option or []))
+    training = made(
+        TrainSettings, given, default_training(given, dates.TRAINING_PRESET) if default_job else bounded(given)
+    )
+    count = dates.EXAMPLES if examples is None else examples
+    origin = {"job": "dates", "examples": count, "seed": settings.seed} if default_job else paths(train, valid)
+    data = (
+        TagData.dates(examples=count, seed=settings.seed)
+        if default_job
+        else TagData.open(train or [], valid or [], settings, made(Columns, given, {}))
+    )
+    chosen = load_cell(cell)
+    summary = train_tagger(chosen, data, settings, training, out, resume=resume, force=force, origin=origin)
+    if is_main():
+        took = f"{summary.steps} steps in {summary.seconds:.0f} s"
+        say(f"trained {cell_name(chosen)} for {took}; ended by {summary.reason}")
+        print(json.dumps({"run": str(out), **asdict(summary)}))
+
+
+def _check_data(
+    out: Path, default_job: bool, valid: list[Path] | None, examples: int | None, resume: bool, given: dict[str, Any]
+) -> None:
+    """Refuse options that belong to another job than the one that is asked for."""
+    if default_job and resume and Run.open(out).config.get("origin", {}).get("job") == "files":
+        raise ConfigError(f"{out} was trained on files of your own; name them again with --train and --valid")
+    if default_job and valid:
+        raise ConfigError("--valid was given without --train; name the training files too")
+    if examples is not None and not default_job:
+        raise ConfigError("--examples belongs to the default job, but --train was given")
+    if "valid_share" in given and valid:
+        raise ConfigError("--valid-share splits off a part of --train, but --valid was given; leave one of the two out")
+    of_files = [name for name in (*Columns.__dataclass_fields__, "valid_share") if name in given]
+    if default_job and of_files:
+        option = f"--{of_files[0].replace('_', '-')}"
+        raise ConfigError(f"{option} is about files of your own, but --train was not given; name them, or leave it out")
+
+
+@app.command()
+def tag(
+    run: RunArgument,
+    source: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[FILE|TEXT]…", help="Files (CoNLL or .jsonl), or texts; else the lines of stdin."),
+    ] = None,
+    ensemble: Annotated[list[Path] | None, typer.Option(help="Further runs to average with; may be repeated.")] = None,
+    scores: Annotated[bool, typer.Option("--scores", help="Also the probability of each tag.")] = False,
+    html: Annotated[Path | None, typer.Option(help="Also write the texts, coloured by tag, to this file.")] = None,
+    token_column: Annotated[
+        int | None,
+        typer.Option(help="CoNLL column of the token, from 1. [default: as in training]".replace("[", r"\[")),
+    ] = None,
+    cell: CellsOption = None,
+) -> None:
+    """Tag files or texts. CoNLL: the same lines with the tag as one more column; texts: a token and its tag a line."""
+    check_destination("--html", html)
+    model = loaded([run, *(ensemble or [])], cell)
+    if not isinstance(model, Tagger):
+        raise ConfigError(f"{run} holds no tagger; give a run of `unspool train tag`")
+    files = _files(source or [])
+    columns = model.columns if token_column is None else Columns(token_column, comments=model.columns.comments)
+    answers: list[list[Tagged]] = []
+    failed = False
+    if files:
+        for file in files:
+            answers += _tag_file(model, file, columns, scores)
+    else:
+        failed = _tag_texts(model, source, scores, answers if html else None)
+    if html is not None:
+        from unspool.view.tags import page
+
+        joint = "" if model.unit == "chars" else " "
+        html.write_text(page(answers, tags=model.tags, joint=joint), encoding="utf-8")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _files(source: list[str]) -> list[Path]:
+    """The arguments as files, if they are; none if they are texts."""
+    files = [text for text in source if os.path.exists(text) and not os.path.isdir(text)]
+    missing = [text for text in source if text.endswith(FILE_NAMES) and not text.split()[1:] and text not in files]
+    if missing:
+        raise DataError(f"there is no file {missing[0]}; name files that are there, or give texts on stdin")
+    if files and len(files) < len(source):
+        other = next(text for text in source if text not in files)
+        raise ConfigError(f"{files[0]} is a file, but {other!r} is a text; give files or texts, not both")
+    return [Path(file) for file in files]
+
+
+def _tag_file(model: Tagger, file: Path, columns: Columns, scores: bool) -> list[list[Tagged]]:
+    """Print the file's lines with their tags; returns the answers."""
+    lines = open_lines(file)
+    sequences = parse(lines, columns, tags=False)
+    answers = model.tag([sequence.tokens for sequence in sequences])
+    added: dict[int, Any] = {}
+    for sequence, answer in zip(sequences, answers, strict=True):
+        added.update([(sequence.lines[0], answer)] if is_json(file) else zip(sequence.lines, answer, strict=True))
+    for number in range(1, len(lines) + 1):
+        line, found = lines[number - 1], added.get(number)
+        if found is None:
+            print(line)
+        elif is_json(file):
+            print(_json_line(line, found, scores))
+        else:
+            print(*[line, *_cells(found, scores)], sep="\t" if "\t" in line else " ")
+    return answers
+
+
+def _json_line(line: str, answer: list[Tagged], scores: bool) -> str:
+    more = {"probabilities": [round(one.probability, 4) for one in answer]} if scores else {}
+    return json.dumps({**json.loads(line), "tags": [one.tag for one in answer], **more}, ensure_ascii=False)
+
+
+def _cells(one: Tagged, scores: bool) -> Iterable[str]:
+    return (one.tag, f"{one.probability:.4f}") if scores else (one.tag,)
+
+
+def _tag_texts(model: Tagger, texts: list[str] | None, scores: bool, keep: list[list[Tagged]] | None) -> bool:
+    """Print the tokens of each text with their tags, a blank line between texts; returns whether one is no text."""
+    failed, first = False, True
+    for chunk in chunks(texts):
+        for line in chunk:
+            if line.problem is not None:
+                say(f"error: {line.name} {line.problem}; it is left empty")
+                failed = True
+        answers = model.tag([line.text for line in chunk])
+        for answer in answers:
+            if not first:
+                print()
+            first = False
+            for one in answer:
+                print("\t".join([one.token, *_cells(one, scores)]))
+        sys.stdout.flush()
+        if keep is not None:
+            keep += answers
+    return failed

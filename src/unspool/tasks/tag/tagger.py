@@ -1,0 +1,175 @@
+"""A trained tagger: tokens in, a tag for each out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unspool.cells import Cell, find_cell
+from unspool.data.pools import Pools
+from unspool.data.tagged import Columns, Tokens, read_all
+from unspool.data.words import Forms, WordBatch, Words
+from unspool.errors import ConfigError, DataError, RunError
+from unspool.tasks.tag.answers import best_tags, probabilities
+from unspool.tasks.tag.batches import TagBatches
+from unspool.tasks.tag.evaluate import TagScores, mean_loss, warn_of_unknown_tags
+from unspool.tasks.tag.model import TagModel
+from unspool.tasks.tag.rules import rules
+from unspool.tasks.tag.settings import TagSettings
+from unspool.tasks.tag.spans import has_prefixes
+from unspool.tasks.tag.train import WORDS
+from unspool.train import Run
+
+BATCH_TOKENS = 4000
+
+
+class Tagged(NamedTuple):
+    """A token, its tag in the best row of tags, and the probability of that tag at this place."""
+
+    token: str
+    tag: str
+    probability: float
+
+
+class Loaded(NamedTuple):
+    """What a run folder holds."""
+
+    model: TagModel
+    words: Words
+    tags: list[str]
+    settings: TagSettings
+    columns: Columns
+    constrained: bool
+
+
+class Tagger:
+    """One run, or an ensemble of several with the same tags. Safe to call from several threads at once.
+
+    An ensemble takes the mean of the runs' probabilities at each step; runs with a CRF make none.
+
+    Example:
+        `unspool.load("runs/parts").tag(["3. Mai 2021"])` tags each character of a date: `B-day`, `O`, `O`, `B-month`, …
+    """
+
+    def __init__(self, runs: Sequence[Run], cells: Sequence[type[Cell]] = ()) -> None:
+        self.runs, self._loaded = list(runs), [_load(run, cells) for run in runs]
+        first = self._loaded[0]
+        self.models = [loaded.model for loaded in self._loaded]
+        self.tags, self.columns, self.unit = first.tags, first.columns, first.settings.unit
+        self._rules = rules(self.tags) if first.constrained else None
+        for run, loaded in zip(runs, self._loaded, strict=True):
+            self._check_alike(run, loaded)
+
+    def _check_alike(self, run: Run, loaded: Loaded) -> None:
+        if (loaded.tags, loaded.settings.unit) != (self.tags, self.unit):
+            raise ConfigError(
+                f"{run.path} and {self.runs[0].path} have different tags or units ({loaded.settings.unit}, "
+                f"{self.unit}); an ensemble needs runs trained on the same kind of data"
+            )
+        if len(self.runs) > 1 and loaded.model.crf is not None:
+            raise ConfigError(
+                f"{run.path} has a CRF, whose rows of tags cannot be averaged step by step; give one run, or runs "
+                "without --crf"
+            )
+
+    def split(self, text: str) -> list[str]:
+        """A text as tokens: split at white space, or into characters, as the run was trained for."""
+        return list(text) if self.unit == "chars" else text.split()
+
+    def tag(self, texts: Sequence[str | Sequence[str]]) -> list[list[Tagged]]:
+        """The tags of each text; an empty text has none.
+
+        Args:
+            texts: each a list of tokens, or a text to split.
+
+        Raises:
+            ConfigError: one text was given instead of a list. DataError: a token is no text, or empty.
+        """
+        if isinstance(texts, str):
+            raise ConfigError("tag takes a list of texts, but got one text; write tag([text])")
+        rows = [self.split(text) if isinstance(text, str) else list(text) for text in texts]
+        for number, row in enumerate(rows, 1):
+            if not all(isinstance(token, str) and token for token in row):
+                raise DataError(f"text {number} has a token that is no text, or empty; expected a list of words")
+        return self._tagged(rows)
+
+    def evaluate(self, paths: Sequence[Path | str] | None = None) -> dict[str, Any]:
+        """Metrics on files like those of the training; without any, on the test parts of the default job.
+
+        Returns:
+            `sequences`, `tokens`, `accuracy`, `span_precision`, `span_recall`, `span_f1`, `by_type`, and `loss` (nats a
+            token, of the first run); for the default job a list of such rows, `parts`, each with its name, `part`.
+        """
+        if paths:
+            return self.measure(read_all(paths, self.columns))
+        from unspool.tasks.tag.dates import held_out
+
+        parts = held_out(self.runs[0].config.get("origin"), self.runs[0].path)
+        return {"parts": [{"part": name, **self.measure(sequences)} for name, sequences in parts]}
+
+    def measure(self, sequences: Sequence[Tokens]) -> dict[str, Any]:
+        """The metrics of `evaluate` on sequences with their true tags."""
+        warn_of_unknown_tags(sequences, self.tags)
+        scores = TagScores(prefixed=has_prefixes({*self.tags, *(tag for s in sequences for tag in s.tags)}))
+        for sequence, answer in zip(sequences, self._tagged([s.tokens for s in sequences]), strict=True):
+            scores.add(sequence.tags, [tagged.tag for tagged in answer])
+        first = self._loaded[0]
+        loss = mean_loss(first.model, TagBatches(sequences, first.words, self.tags, max_tokens=BATCH_TOKENS).epoch(0))
+        return {**scores.report(), "loss": None if loss != loss else round(loss, 4)}
+
+    def _tagged(self, rows: Sequence[Sequence[str]]) -> list[list[Tagged]]:
+        found: list[list[Tagged]] = [[] for _ in rows]
+        filled = [number for number, row in enumerate(rows) if row]
+        if not filled:
+            return found
+        forms = [Forms(loaded.words, (rows[number] for number in filled)) for loaded in self._loaded]
+        lengths = np.asarray([len(rows[number]) for number in filled])
+        for chosen in Pools(lengths, max_tokens=BATCH_TOKENS, seed=0).plan(0):
+            numbers, shares = self._answers([form.batch(chosen.tolist()) for form in forms])
+            for at, place in enumerate(map(int, chosen)):
+                row = rows[filled[place]]
+                found[filled[place]] = [
+                    Tagged(token, self.tags[numbers[at][t]], shares[at][t]) for t, token in enumerate(row)
+                ]
+        return found
+
+    @torch.no_grad()
+    def _answers(self, batches: list[WordBatch]) -> tuple[list[list[int]], list[list[float]]]:
+        """For each row the numbers of its tags and their probabilities; what is past its end means nothing."""
+        lengths, crf = batches[0].lengths, self._loaded[0].model.crf
+        scores = [loaded.model(batch) for loaded, batch in zip(self._loaded, batches, strict=True)]
+        shares = torch.stack([probabilities(each, lengths, crf) for each in scores]).mean(0)
+        searched: Tensor = scores[0] if crf is not None else shares.clamp(min=1e-30).log()
+        best = best_tags(searched, lengths, crf=crf, rules=self._rules)
+        return best.tolist(), shares.gather(2, best.unsqueeze(2)).squeeze(2).tolist()
+
+
+def _load(run: Run, cells: Sequence[type[Cell]]) -> Loaded:
+    config, file = run.config, run.path / "config.json"
+    if config.get("task") != "tag":
+        raise RunError(f"{run.path} holds a run of the task {config.get('task')!r}, not a tagger")
+    words = Words.load(run.path / WORDS)
+    try:
+        name, tags, constrained = str(config["cell"]), config["tags"], bool(config["constrained"])
+        settings, columns = TagSettings(**config["settings"]), Columns(**config["columns"])
+        if not (isinstance(tags, list) and len(tags) > 1 and all(isinstance(tag, str) for tag in tags)):
+            raise ValueError(f"tags {tags!r}")
+    except (TypeError, KeyError, ValueError) as error:
+        raise RunError(f"{file} is damaged ({error}); restore it from a copy") from error
+    if words.pieces.buckets != settings.ngram_buckets:
+        raise RunError(f"{run.path / WORDS} is of another run than {file}: its n-grams differ; restore it from a copy")
+    cell = find_cell(name, cells)
+    try:
+        model = TagModel(cell, settings, words=words.size, tags=len(tags))
+    except (AttributeError, TypeError, ValueError, RuntimeError) as error:
+        raise RunError(
+            f"{file} makes no model of {cell.__name__} ({error}); restore it from a copy, or hand in the cell that the "
+            "run was trained with"
+        ) from error
+    run.load_model(model)
+    return Loaded(model.eval(), words, tags, settings, columns, constrained)
