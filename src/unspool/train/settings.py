@@ -14,7 +14,7 @@ SCHEDULES = ("constant", "linear", "cosine", "inverse-sqrt", "plateau")
 PRECISIONS = ("fp32", "bf16", "fp16")
 MODES = ("min", "max")
 BETTER = {
-    **dict.fromkeys(("loss", "perplexity", "bits_per_character", "mae", "rmse"), "min"),
+    **dict.fromkeys(("loss", "perplexity", "bits_per_character", "mae", "rmse", "log_loss", "ece"), "min"),
     **dict.fromkeys(
         (
             "exact_match",

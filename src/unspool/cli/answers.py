@@ -1,0 +1,167 @@
+"""What `unspool classify` makes of its arguments: sequences to answer, a table of answers, pictures."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import sys
+from collections.abc import Iterator
+from functools import cached_property, partial
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unspool.cli.apps import say
+from unspool.cli.lines import Line, chunks
+from unspool.cli.readable import Unreadable, readable_parts
+from unspool.data.columns import Columns
+from unspool.data.sequences import Sequences
+from unspool.errors import ConfigError
+from unspool.tasks.classify import Classifier, Measured, Prediction
+
+FILES = (".csv", ".tsv", ".parquet", ".jsonl", ".gz", ".wav", ".flac", ".ogg")
+"""Endings of what is meant as a file, there or not."""
+
+
+class Answers:
+    """The answers of a classifier to files, texts or the lines of stdin."""
+
+    def __init__(self, classifier: Classifier, columns: Columns, given: list[str], *, labelled: bool) -> None:
+        self._classifier, self._columns, self._labelled = classifier, columns, labelled
+        files = [name for name in given if Path(name).suffix in FILES or _exists(name)]
+        if files and len(files) < len(given):
+            text = next(name for name in given if name not in files)
+            raise ConfigError(f"{text!r} is no file, but {files[0]!r} is meant as one; give either files or texts")
+        if given and not files and classifier.kind != "text":
+            raise ConfigError(f"there is no file {given[0]!r}, and {classifier.runs[0].path} reads numbers, not texts")
+        self._files, self._texts = [Path(name) for name in files], [] if files else given
+
+    def write(self, out: Path | None) -> bool:
+        """Write the table; whether a sequence could not be answered."""
+        failed, answered = False, self._answered()
+        first = next(answered)  # a file that cannot be read leaves no table
+        with _opened(out) as file:
+            writer = csv.writer(file, lineterminator="\n")
+            names = self._classifier.classes
+            writer.writerow(["id", "label", *(f"p_{name}" for name in names)])
+            for ids, answers in chain([first], answered):
+                failed |= any(answer is None for answer in answers)
+                writer.writerows(_row(name, answer, len(names)) for name, answer in zip(ids, answers, strict=True))
+                file.flush()
+        return failed
+
+    def explain(self, number: int, path: Path) -> None:
+        """Show which steps of one sequence mattered, and print its label."""
+        from unspool.view.saliency import draw_curve, write_text_page
+
+        sequences = self._sequences
+        if number > len(sequences):
+            raise ConfigError(f"--row is {number}, but there are {len(sequences)} sequences")
+        one = sequences.select(np.array([number - 1]))
+        (answer,), weights = self._classifier.classify(one), self._classifier.saliency(one)
+        if one.texts is not None:
+            write_text_page(self._classifier.pieces(one.texts[0]), weights, answer.label, path)
+        else:
+            assert one.numbers is not None
+            draw_curve(one.numbers, one.features, weights, answer.label, path)
+        print(answer.label)
+
+    def draw(self, folder: Path) -> None:
+        """Write confusion matrix and reliability of labelled sequences into a folder."""
+        measured = self._classifier.measure(self._sequences)
+        folder.mkdir(parents=True, exist_ok=True)
+        draw_measured(self._classifier, measured, folder)
+        say(json.dumps(measured.metrics, ensure_ascii=False))
+
+    @cached_property
+    def _sequences(self) -> Sequences:
+        if self._texts or (not self._files and self._classifier.kind == "text"):
+            lines = [line for chunk in chunks(self._texts) for line in chunk]
+            return _of_lines(lines)
+        return self._classifier.opened(self._files or None, self._columns, labelled=self._labelled)
+
+    def _answered(self) -> Iterator[tuple[list[str], list[Prediction | None]]]:
+        """Ids and answers, some at a time."""
+        if self._classifier.kind == "text" and not self._files:
+            yield [], []  # so that the table begins before the first line comes
+            for lines in chunks(self._texts):
+                yield [str(line.number) for line in lines], self._answers(_of_lines(lines), [x.problem for x in lines])
+            return
+        done = 0
+        for part in self._parts():
+            if isinstance(part, Unreadable):
+                say(f"error: {part.problem}; its fields are left empty")
+                yield [part.id or str(done + 1)], [None]
+                done += 1
+            else:
+                yield _ids(part, done), self._answers(part, [None] * len(part))
+                done += len(part)
+
+    def _parts(self) -> list[Sequences | Unreadable]:
+        """All that can be read of the files, and what cannot."""
+        if self._labelled or not self._files:
+            return [self._sequences]
+        read = partial(self._classifier.opened, columns=self._columns, labelled=False)
+        return [part for path in self._files for part in readable_parts(path, self._columns, lambda one: read([one]))]
+
+    def _answers(self, sequences: Sequences, known: list[str | None]) -> list[Prediction | None]:
+        problems = [a or b for a, b in zip(known, self._classifier.problems(sequences), strict=True)]
+        for i, problem in enumerate(problems):
+            if problem is not None:
+                say(f"error: {sequences.places(i)} {problem}; its fields are left empty")
+        fine = [i for i, problem in enumerate(problems) if problem is None]
+        found: list[Prediction | None] = [None] * len(sequences)
+        for i, answer in zip(fine, self._classifier.classify(sequences.select(np.array(fine, dtype=int))), strict=True):
+            found[i] = answer
+        return found
+
+
+def draw_measured(classifier: Classifier, measured: Measured, folder: Path) -> None:
+    """Confusion matrix (also as JSON) and reliability diagram, as PNG and SVG."""
+    from unspool.tasks.classify.metrics import confusion, reliability
+    from unspool.view.confusion import draw_confusion
+    from unspool.view.reliability import draw_reliability
+
+    target = classifier.target
+    if not target.has_probabilities:
+        raise ConfigError("--pictures shows classes, but this run's target is a number; leave it out")
+    if measured.targets.ndim == 1:
+        counts = confusion(measured.targets.numpy(), measured.predictions.argmax(1).numpy(), len(classifier.classes))
+        written = {"classes": list(classifier.classes), "counts": counts.tolist()}
+        (folder / "confusion.json").write_text(json.dumps(written, ensure_ascii=False) + "\n", encoding="utf-8")
+        for kind in ("png", "svg"):
+            draw_confusion(counts, classifier.classes, folder / f"confusion.{kind}")
+    curves = {
+        "with temperature": reliability(*target.decisions(measured.predictions, measured.targets)),
+        "without": reliability(*target.decisions(measured.uncalibrated, measured.targets)),
+    }
+    for kind in ("png", "svg"):
+        draw_reliability(curves, folder / f"reliability.{kind}")
+
+
+def _row(name: str, answer: Prediction | None, classes: int) -> list[str]:
+    if answer is None:
+        return [name, "", *[""] * classes]
+    return [name, answer.label, *(f"{p:.6g}" for p in answer.probabilities.values())]
+
+
+def _ids(sequences: Sequences, done: int) -> list[str]:
+    return list(sequences.ids or (str(i) for i in range(done + 1, done + len(sequences) + 1)))
+
+
+def _of_lines(lines: list[Line]) -> Sequences:
+    return Sequences("text", [x.text for x in lines], None, None, (), None, None, lambda i: lines[i].name)
+
+
+def _exists(name: str) -> bool:
+    try:
+        return Path(name).exists()
+    except (OSError, ValueError):  # a text too long for a file name, or with a null character
+        return False
+
+
+def _opened(out: Path | None) -> Any:
+    return contextlib.nullcontext(sys.stdout) if out is None else out.open("w", encoding="utf-8", newline="")

@@ -1,0 +1,156 @@
+"""`unspool train classify` and `classify`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from unspool.cells import cell_name, load_cell
+from unspool.cli.answers import Answers
+from unspool.cli.apps import (
+    CellOption,
+    CellOptionsOption,
+    CellsOption,
+    ForceOption,
+    OutOption,
+    ResumeOption,
+    RunArgument,
+    app,
+    check_destination,
+    loaded,
+    say,
+    train_app,
+)
+from unspool.cli.settings import DEFAULT_EPOCHS, bounded, default_training, made, paths
+from unspool.data.columns import FORMS, Columns
+from unspool.errors import ConfigError
+from unspool.options import key_values, with_options
+from unspool.tasks.classify import Classifier, ClassifyData, ClassifySettings, digits
+from unspool.tasks.classify import train as train_classifier
+from unspool.train import Run, TrainSettings
+from unspool.train.placement import is_main
+
+FormOption = Annotated[str | None, typer.Option(help=f"Form of the files: {', '.join(FORMS)}.")]
+TextOption = Annotated[str | None, typer.Option(help="Column of the text.")]
+LabelOption = Annotated[str | None, typer.Option(help="Column of the label; for audio, a pattern of the file name.")]
+IdOption = Annotated[str | None, typer.Option(help="Column that tells which rows are one sequence.")]
+TimeOption = Annotated[str | None, typer.Option(help="Column of the time of a row.")]
+GroupOption = Annotated[str | None, typer.Option(help="Column of the group; for audio, a pattern of the file name.")]
+
+
+def columns(base: Columns, **given: str | None) -> Columns:
+    """The columns of `base`, those that were given in their stead."""
+    return Columns(**{**asdict(base), **{name: value for name, value in given.items() if value is not None}})
+
+
+@train_app.command("classify")
+@with_options(
+    ClassifySettings,
+    TrainSettings,
+    leave_out=("cell_options", "order"),
+    presets={"own data": {"epochs": DEFAULT_EPOCHS}, "digits": digits.PRESET | digits.TRAINING_PRESET},
+)
+def train_classify(
+    out: OutOption,
+    train: Annotated[
+        list[Path] | None, typer.Option(help="CSV, Parquet or JSON lines, or a folder of sounds; may be repeated.")
+    ] = None,
+    valid: Annotated[list[Path] | None, typer.Option(help="The same to choose by; without it, --valid-share.")] = None,
+    form: FormOption = None,
+    text_column: TextOption = None,
+    label_column: LabelOption = None,
+    id_column: IdOption = None,
+    time_column: TimeOption = None,
+    group: GroupOption = None,
+    order: Annotated[
+        list[str] | None, typer.Option(help="For --target ordinal: the classes, lowest first; repeated for each.")
+    ] = None,
+    cell: CellOption = "gru",
+    cell_option: CellOptionsOption = None,
+    resume: ResumeOption = False,
+    force: ForceOption = False,
+    given: dict[str, Any] = {},  # noqa: B006
+) -> None:
+    """Train a classifier of texts, series or sounds. Without --train: handwritten digits, no download."""
+    Run.check(out, resume=resume, force=force)  # before the data is read
+    named = columns(
+        Columns(), form=form, text=text_column, label=label_column, id=id_column, time=time_column, group=group
+    )
+    default_job = not train
+    if default_job and resume and Run.open(out).config.get("origin", {}).get("job") == "files":
+        raise ConfigError(f"{out} was trained on files of your own; name them again with --train")
+    if default_job and (valid or named != Columns()):
+        raise ConfigError("--valid or columns were given without --train; name the training files too")
+    settings = made(
+        ClassifySettings, given, digits.PRESET if default_job else {}, cell_options=key_values(cell_option or []),
+        order=tuple(order or ()),
+    )  # fmt: skip
+    training = made(
+        TrainSettings, given, default_training(given, digits.TRAINING_PRESET) if default_job else bounded(given)
+    )
+    chosen = load_cell(cell)
+    data = ClassifyData.digits() if default_job else ClassifyData.open(train or [], valid or [], settings, named)
+    origin = {"job": "digits"} if default_job else paths(train, valid)
+    summary = train_classifier(chosen, data, settings, training, out, resume=resume, force=force, origin=origin)
+    if is_main():
+        took = f"{summary.steps} steps in {summary.seconds:.0f} s"
+        say(f"trained {cell_name(chosen)} for {took}; ended by {summary.reason}")
+        print(json.dumps({"run": str(out), **asdict(summary)}))
+
+
+@app.command()
+def classify(
+    run: RunArgument,
+    given: Annotated[
+        list[str] | None, typer.Argument(metavar="[FILE|TEXT]…", help="Files or texts; none: the lines of stdin.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="CSV file to write instead of stdout.")] = None,
+    ensemble: Annotated[list[Path] | None, typer.Option(help="Further runs to average with; may be repeated.")] = None,
+    saliency: Annotated[
+        Path | None,
+        typer.Option(help="Show which steps of one sequence mattered: .html for a text, else .png or .svg."),
+    ] = None,
+    row: Annotated[int, typer.Option(min=1, help="Number of the sequence that --saliency shows.")] = 1,
+    pictures: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder for confusion matrix and reliability; needs labels.")
+    ] = None,
+    form: FormOption = None,
+    text_column: TextOption = None,
+    label_column: LabelOption = None,
+    id_column: IdOption = None,
+    time_column: TimeOption = None,
+    cell: CellsOption = None,
+) -> None:
+    """Classify sequences: CSV with the columns id, label, and p_CLASS for each class, its probability.
+
+    The id is that of the file, else the number of the sequence, counted from 1. What cannot be classified is said on
+    stderr and has empty fields; the exit status is then 1. A text that names a file stands for the file.
+    """
+    for option, path in (("--out", out), ("--saliency", saliency)):
+        check_destination(option, path)
+    if pictures is not None and pictures.exists() and not pictures.is_dir():
+        raise ConfigError(f"--pictures {pictures} is a file; name a folder")
+    classifier = classifiers([run, *(ensemble or [])], cell)
+    named = columns(
+        classifier.columns(), form=form, text=text_column, label=label_column, id=id_column, time=time_column
+    )
+    answers = Answers(classifier, named, given or [], labelled=pictures is not None)
+    if saliency is not None:
+        return answers.explain(row, saliency)
+    if pictures is not None:
+        answers.draw(pictures)
+    if answers.write(out):
+        raise typer.Exit(1)
+    return None
+
+
+def classifiers(runs: list[Path], cells: list[str] | None) -> Classifier:
+    """A classifier of one run, or of several."""
+    model = loaded(runs, cells)
+    if not isinstance(model, Classifier):
+        raise ConfigError(f"{runs[0]} holds no classifier; give a run of `unspool train classify`")
+    return model

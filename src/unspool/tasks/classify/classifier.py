@@ -1,0 +1,262 @@
+"""A trained classifier: texts or rows of numbers in, labels and probabilities out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Sequence as List
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unspool.cells import Cell, find_cell
+from unspool.data.columns import Columns
+from unspool.data.packed import Packed
+from unspool.data.pools import Pools
+from unspool.data.sequences import Sequences
+from unspool.errors import ConfigError, DataError, RunError
+from unspool.tasks.classify.given import as_sequences
+from unspool.tasks.classify.inputs import Inputs, TextInputs, load_inputs
+from unspool.tasks.classify.metrics import reliability
+from unspool.tasks.classify.model import SequenceClassifier
+from unspool.tasks.classify.settings import ClassifySettings
+from unspool.tasks.classify.targets import Target, target_from_json
+from unspool.train import Run
+
+STEP_LIMIT = 200_000
+"""Steps of a sequence above which it is refused: the outputs of all its steps are in memory at once."""
+BATCH_STEPS = 20_000
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """An answer: its `label` as labels are written in the data, and the probability of each class.
+
+    Where the target is a number there are no probabilities, and `value` is the number.
+    """
+
+    label: str
+    probabilities: dict[str, float]
+    value: float | None = None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """`metrics` by name, and what they are of: `predictions` `[N, K]`, the same without the temperature, and `targets`
+    `[N, …]`."""
+
+    metrics: dict[str, Any]
+    predictions: Tensor
+    uncalibrated: Tensor
+    targets: Tensor
+
+
+@dataclass(frozen=True)
+class _Member:
+    """One run of an ensemble."""
+
+    model: SequenceClassifier
+    inputs: Inputs
+    target: Target
+    temperature: float
+
+
+class Classifier:
+    """One run, or an ensemble of several with the same classes: the mean of their probabilities.
+
+    Safe to call from several threads at once. `given` is a list of texts, a list of arrays `[T, F]`, or `Sequences`.
+
+    Example:
+        `unspool.load("runs/digits").classify([picture])[0].label` gives `"3"`.
+    """
+
+    def __init__(self, runs: List[Run], cells: List[type[Cell]] = ()) -> None:
+        self.runs = list(runs)
+        self.members = [_load(run, cells) for run in runs]
+        first = self.members[0]
+        self.target, self.kind = first.target, first.inputs.kind
+        for run, member in zip(runs, self.members, strict=True):
+            if (member.target.to_json(), member.inputs.kind) != (self.target.to_json(), self.kind):
+                raise ConfigError(
+                    f"{run.path} and {runs[0].path} have different targets; an ensemble needs runs trained on the same "
+                    "labels and the same kind of sequences"
+                )
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes, in the order of the probabilities; none where the target is a number."""
+        return self.target.classes
+
+    def classify(self, given: Any) -> list[Prediction]:
+        """The answer to each sequence.
+
+        Raises:
+            DataError: a sequence cannot be read by this model, or has more than `STEP_LIMIT` steps; it is named.
+        """
+        sequences = self._checked(given, "classify")
+        return [self._prediction(row) for row in self._predictions(sequences).tolist()]
+
+    def problems(self, sequences: Sequences) -> list[str | None]:
+        """Why each sequence cannot be answered, to be read after its place; None where it can."""
+        longest = np.max([member.inputs.pack(sequences).lengths for member in self.members], 0)
+        wrong = f"steps; the limit is {STEP_LIMIT}. Cut it into parts"
+        return [f"has {length} {wrong}" if length > STEP_LIMIT else None for length in longest.tolist()]
+
+    def evaluate(self, test: List[Path | str] | Sequences | None = None) -> dict[str, Any]:
+        """Metrics on labelled data: files, `Sequences`, or the test part of the default job if None.
+
+        Returns:
+            `sequences`, the metrics of the target (such as `accuracy` and `macro_f1`), and where there are
+            probabilities their `log_loss` (nats), `ece` (expected calibration error), and `ece_uncalibrated`.
+        """
+        return self.measure(self.opened(test)).metrics
+
+    def measure(self, sequences: Sequences) -> Measured:
+        """What `evaluate` gives, and the single answers."""
+        if sequences.labels is None:
+            raise DataError("the sequences have no labels to compare the answers with; name their column, or add one")
+        sequences = self._checked(sequences, "evaluate")
+        if not len(sequences):
+            raise DataError("there is no sequence to evaluate; expected at least one")
+        assert sequences.labels is not None
+        targets = self.target.encode(sequences.labels, sequences.places)
+        predictions = self._predictions(sequences)
+        metrics: dict[str, Any] = {"sequences": len(targets), **self.target.metrics(predictions, targets)}
+        plain = predictions
+        if self.target.has_probabilities:
+            plain = self._predictions(sequences, calibrated=False)
+            metrics["log_loss"] = self.target.log_loss(predictions, targets)
+            for name, these in (("ece", predictions), ("ece_uncalibrated", plain)):
+                metrics[name] = reliability(*self.target.decisions(these, targets)).error
+        return Measured(metrics, predictions, plain, targets)
+
+    def opened(
+        self, test: List[Path | str] | Sequences | None, columns: Columns | None = None, *, labelled: bool = True
+    ) -> Sequences:
+        """Files, read with the columns that the run was trained with unless others are given, or the test part of the
+        default job."""
+        if isinstance(test, Sequences):
+            return test
+        if test:
+            from unspool.data.open_sequences import open_sequences
+
+            empty = self.target.kind == "multilabel"
+            return open_sequences(test, columns or self.columns(), labelled=labelled, empty_labels=empty)
+        if _origin(self.runs[0]) != "digits":
+            raise ConfigError(f"{self.runs[0].path} was trained on files; name those to read (evaluate: --test)")
+        from unspool.data.digits import digits
+
+        return digits()[2]
+
+    def columns(self) -> Columns:
+        """The columns that the run was trained with."""
+        stored = self.runs[0].config.get("columns")
+        try:
+            return Columns(**(stored or {}))
+        except TypeError as error:
+            raise RunError(f"{self.runs[0].path / 'config.json'} is damaged (columns: {error})") from error
+
+    def states(self, given: Any) -> Tensor:
+        """The final state of the top layer after each sequence, both directions joined: `[N, S]`; of the first run."""
+        sequences, member = self._checked(given, "states"), self.members[0]
+
+        def states(inputs: Tensor, lengths: Tensor) -> Tensor:
+            return member.model.states(member.model.embed(inputs), lengths)
+
+        return _mapped(states, member.inputs.pack(sequences))
+
+    def saliency(self, one: Any) -> np.ndarray:
+        """How much each step of one text, or of one array `[T, F]`, speaks for the answer: `[T]`; of the first run.
+
+        The gradient of the winning logit by a step's input, times that input, summed over its features (Shrikumar et
+        al. 2016, https://arxiv.org/abs/1605.01713): above 0 where the step raises the logit.
+        """
+        given = one if isinstance(one, Sequences) else [one]
+        sequences, member = self._checked(given, "saliency"), self.members[0]
+        if len(sequences) != 1:
+            raise ConfigError(f"saliency takes one sequence, but got {len(sequences)}")
+        inputs, lengths = member.inputs.pack(sequences).padded(np.zeros(1, dtype=np.int64))
+        if not len(inputs[0]):
+            return np.zeros(0, dtype=np.float32)
+        embedded = member.model.embed(inputs).detach().requires_grad_()
+        with torch.enable_grad():
+            outputs = member.model.judge(member.model.vectors(embedded, lengths))
+            (gradient,) = torch.autograd.grad(member.target.score(outputs).sum(), embedded)
+        return (gradient * embedded).sum(2).squeeze(0).detach().numpy()
+
+    def pieces(self, text: str) -> list[str]:
+        """The symbols of a text, one for each step of `saliency`; of the first run."""
+        inputs = self.members[0].inputs
+        if not isinstance(inputs, TextInputs):
+            raise ConfigError(f"{self.runs[0].path} reads numbers, which have no symbols")
+        return inputs.pieces(text)
+
+    def _checked(self, given: Any, method: str) -> Sequences:
+        sequences = as_sequences(given, self.kind, self.members[0].inputs, method)
+        for i, problem in enumerate(self.problems(sequences)):
+            if problem is not None:
+                raise DataError(f"{sequences.places(i)} {problem}")
+        return sequences
+
+    def _predictions(self, sequences: Sequences, *, calibrated: bool = True) -> Tensor:
+        """Probabilities `[N, K]`, or numbers `[N, 1]`: the mean over the runs."""
+        found = []
+        for member in self.members:
+            outputs = _mapped(member.model, member.inputs.pack(sequences))
+            found.append(member.target.predictions(outputs, member.temperature if calibrated else 1.0))
+        return torch.stack(found).mean(0)
+
+    def _prediction(self, row: list[float]) -> Prediction:
+        if not self.target.has_probabilities:
+            return Prediction(self.target.label(row), {}, row[0])
+        return Prediction(self.target.label(row), dict(zip(self.classes, row, strict=True)))
+
+
+@torch.no_grad()
+def _mapped(function: Callable[[Tensor, Tensor], Tensor], packed: Packed) -> Tensor:
+    """`function(inputs, lengths)` of all sequences, in batches of like length."""
+    if not len(packed):
+        return function(*packed.padded(np.zeros(0, dtype=np.int64)))
+    plan = Pools(packed.lengths, max_tokens=BATCH_STEPS, seed=0).plan(0)
+    found = torch.cat([function(*packed.padded(rows)) for rows in plan])
+    ordered = torch.empty_like(found)
+    ordered[torch.from_numpy(np.concatenate(plan))] = found
+    return ordered
+
+
+def _origin(run: Run) -> Any:
+    origin = run.config.get("origin")
+    if not isinstance(origin, dict):
+        raise RunError(
+            f"{run.path / 'config.json'} does not say what the run was trained on (origin); "
+            "name the test files with --test, or restore the file from a copy"
+        )
+    return origin.get("job")
+
+
+def _load(run: Run, cells: List[type[Cell]]) -> _Member:
+    config, path = run.config, run.path / "config.json"
+    if config.get("task") != "classify":
+        raise RunError(f"{run.path} holds a run of the task {config.get('task')!r}, not a classifier")
+    try:
+        name, settings = str(config["cell"]), ClassifySettings(**config["settings"])
+        target = target_from_json(config["labels"])
+        temperature = float(config.get("calibration", {}).get("temperature", 1.0))
+        if not 0 < temperature < float("inf"):
+            raise ValueError(f"temperature {temperature}")
+        inputs = load_inputs(run.path, config["kind"])
+    except (TypeError, KeyError, ValueError, AttributeError) as error:
+        raise RunError(f"{path} is damaged ({error}); restore it from a copy") from error
+    cell = find_cell(name, cells)
+    try:
+        model = SequenceClassifier(cell, settings, target.head, **inputs.sizes())
+    except (AttributeError, TypeError, ValueError, RuntimeError) as error:
+        raise RunError(
+            f"{path} makes no model of {cell.__name__} ({error}); restore it from a copy, or hand in the cell that "
+            "the run was trained with"
+        ) from error
+    run.load_model(model)
+    return _Member(model.eval(), inputs, target, temperature)

@@ -1,0 +1,139 @@
+"""What a model reads of sequences: the symbols of texts, or numbers on a common scale."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from unspool.data.batches import plain
+from unspool.data.packed import Packed
+from unspool.data.scaler import Scaler
+from unspool.data.sequences import Sequences, shown
+from unspool.data.tokenizer import Tokenizer, load_tokenizer, tokenizer_bytes, train_tokenizer
+from unspool.errors import DataError
+from unspool.tasks.classify.settings import ClassifySettings
+from unspool.train.files import read_json, understood
+
+KINDS = ("text", "numbers")
+
+
+class Inputs(Protocol):
+    """From sequences to what a model reads."""
+
+    kind: str
+
+    def pack(self, sequences: Sequences) -> Packed:
+        """The sequences as a model reads them; `DataError` if they are of another kind than in training."""
+        ...
+
+    def sizes(self) -> dict[str, int]:
+        """What `SequenceClassifier` must know of them."""
+        ...
+
+    def files(self) -> dict[str, bytes]:
+        """The files of a run that hold this."""
+        ...
+
+
+class TextInputs:
+    """Texts as symbols of a learned vocabulary, any white space being one space."""
+
+    kind = "text"
+    FILE = "text.tokenizer"
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self.tokenizer = tokenizer
+
+    @classmethod
+    def learn(cls, sequences: Sequences, settings: ClassifySettings) -> TextInputs:
+        return cls(
+            train_tokenizer(
+                settings.tokenizer,
+                (plain(text) for text in sequences.texts or ()),
+                vocabulary=settings.vocabulary,
+                min_count=settings.min_count,
+                lowercase=settings.lowercase,
+            )
+        )
+
+    def pack(self, sequences: Sequences) -> Packed:
+        check_kind(sequences, self.kind)
+        rows = [np.asarray(self.tokenizer.encode(plain(text)), dtype=np.int32) for text in sequences.texts or ()]
+        return Packed.of(rows) if rows else Packed(np.zeros(0, dtype=np.int32), np.zeros(1, dtype=np.int64))
+
+    def pieces(self, text: str) -> list[str]:
+        """Each symbol of a text as text; whole words but the first with the space before them."""
+        pieces = self.tokenizer.pieces(self.tokenizer.encode(plain(text)))
+        return [*pieces[:1], *(f" {word}" for word in pieces[1:])] if self.tokenizer.kind == "words" else pieces
+
+    def sizes(self) -> dict[str, int]:
+        return {"vocabulary": self.tokenizer.size}
+
+    def files(self) -> dict[str, bytes]:
+        return {self.FILE: tokenizer_bytes(self.tokenizer)}
+
+
+class NumberInputs:
+    """Rows of numbers, each feature standardised by its mean and deviation in the training data."""
+
+    kind = "numbers"
+    FILE = "scaler.json"
+
+    def __init__(self, scaler: Scaler) -> None:
+        self.scaler = scaler
+
+    @classmethod
+    def learn(cls, sequences: Sequences, settings: ClassifySettings) -> NumberInputs:
+        assert sequences.numbers is not None
+        return cls(Scaler.fit(sequences.numbers, sequences.features))
+
+    def pack(self, sequences: Sequences) -> Packed:
+        check_kind(sequences, self.kind)
+        if sequences.features != self.scaler.features:
+            raise DataError(
+                f"the sequences have {_listed(sequences.features)}, but the model was trained on "
+                f"{_listed(self.scaler.features)}; give the same ones in the same order"
+            )
+        assert sequences.numbers is not None and sequences.offsets is not None
+        return Packed(self.scaler(sequences.numbers), sequences.offsets)
+
+    def sizes(self) -> dict[str, int]:
+        return {"features": len(self.scaler.features)}
+
+    def files(self) -> dict[str, bytes]:
+        return {self.FILE: (json.dumps(self.scaler.to_json(), ensure_ascii=False, indent=1) + "\n").encode()}
+
+
+def learn_inputs(sequences: Sequences, settings: ClassifySettings) -> Inputs:
+    """The vocabulary of the training texts, or the scale of the training numbers."""
+    return (TextInputs if sequences.kind == "text" else NumberInputs).learn(sequences, settings)
+
+
+def load_inputs(folder: Path, kind: Any) -> Inputs:
+    """What `learn_inputs` learned, from a run's folder; `RunError` names a file that is missing or damaged."""
+    if kind == "text":
+        return TextInputs(load_tokenizer(folder / TextInputs.FILE))
+    if kind != "numbers":
+        raise ValueError(f"kind is {kind!r}")
+    path = folder / NumberInputs.FILE
+    content = read_json(path, "a run on numbers holds their scale")
+    with understood(path):
+        return NumberInputs(Scaler.from_json(content))
+
+
+def check_kind(sequences: Sequences, kind: str) -> None:
+    """A model of texts reads no numbers, and the other way round."""
+    if sequences.kind != kind:
+        where = f"{sequences.places(0)}: " if len(sequences) else ""
+        raise DataError(f"{where}the sequences are {_kind(sequences.kind)}, but the model was trained on {_kind(kind)}")
+
+
+def _kind(kind: str) -> str:
+    return "texts" if kind == "text" else "numbers"
+
+
+def _listed(features: tuple[str, ...]) -> str:
+    return f"{len(features)} feature{'s'[: len(features) != 1]} ({shown(features)})"

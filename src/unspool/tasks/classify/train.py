@@ -1,0 +1,175 @@
+"""Train a classifier: open the data, learn vocabulary or scale, build the model, run the loop, calibrate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as List
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from unspool.cells import Cell, cell_name
+from unspool.data.columns import Columns
+from unspool.data.sequences import Sequences
+from unspool.errors import ConfigError, DataError
+from unspool.tasks.classify.batches import Batches
+from unspool.tasks.classify.calibrate import calibration_error, fit_temperature
+from unspool.tasks.classify.inputs import NumberInputs, TextInputs, check_kind, learn_inputs, load_inputs
+from unspool.tasks.classify.job import ClassifyJob, outputs_of
+from unspool.tasks.classify.model import SequenceClassifier
+from unspool.tasks.classify.settings import ClassifySettings
+from unspool.tasks.classify.targets import KINDS, Target
+from unspool.train import Run, Summary, TrainSettings, fit
+from unspool.train.placement import is_main
+from unspool.train.resume import check_same
+
+SAME = ("task", "cell", "settings", "kind", "labels", "longest", "data")
+"""What a run is resumed with as it began."""
+NAMES = Columns()
+
+
+@dataclass(frozen=True)
+class ClassifyData:
+    """Labelled sequences to train and to validate on, and the columns they were found in."""
+
+    train: Sequences
+    valid: Sequences
+    columns: Columns | None = None
+
+    @classmethod
+    def open(
+        cls, train: List[Path | str], valid: List[Path | str], settings: ClassifySettings, columns: Columns = NAMES
+    ) -> ClassifyData:
+        """Open files (see `unspool.data.open_sequences`); without any to validate on, the share that `settings` say is
+        kept back for it."""
+        from unspool.data.groups import split
+        from unspool.data.open_sequences import open_sequences
+
+        empty = settings.target == "multilabel"
+        given = open_sequences(train, columns, empty_labels=empty)
+        if valid:
+            return cls(given, open_sequences(valid, columns, empty_labels=empty), columns)
+        return cls(*split(given, settings.valid_share, settings.seed), columns)
+
+    @classmethod
+    def digits(cls) -> ClassifyData:
+        """The default job: handwritten digits, row by row; nothing is downloaded."""
+        from unspool.data.digits import digits
+
+        train, valid, _ = digits()
+        return cls(train, valid)
+
+
+def train(
+    cell: type[Cell],
+    data: ClassifyData,
+    settings: ClassifySettings,
+    training: TrainSettings,
+    out: Path | str,
+    *,
+    resume: bool = False,
+    force: bool = False,
+    origin: dict[str, Any] | None = None,
+) -> Summary:
+    """Train a classifier into the run folder `out`, and calibrate it on the validation data.
+
+    Args:
+        cell: the cell of every layer, shipped or of the user's own.
+        data: what to train and validate on.
+        settings, training: choices of the model, and of the loop.
+        out: the run folder; refused if it holds a run, unless `resume` or `force`.
+        origin: where the data came from, as plain values for config.json.
+
+    Returns:
+        how the training ended; `best` has also the `temperature`, and the expected calibration error of the
+        validation data with it (`ece`) and without (`ece_uncalibrated`).
+
+    Raises:
+        DataError, ConfigError, RunError, TrainingError, Interrupted: see their messages.
+    """
+    out, stored = Path(out), cell_name(cell)
+    Run.check(out, files=(TextInputs.FILE, NumberInputs.FILE), resume=resume, force=force)
+    check_kind(data.valid, data.train.kind)
+    kind = data.train.kind
+    target = _learned_target(data, settings)
+    inputs = load_inputs(out, kind) if resume and _kind_of(out) == kind else learn_inputs(data.train, settings)
+    size = {"max_tokens": settings.max_tokens, "seed": settings.seed}
+    parts = {name: (inputs.pack(part), _encoded(target, part)) for name, part in _parts(data)}
+    train_batches = Batches(*parts["train"], **size, max_length=settings.max_length)
+    valid_batches = Batches(*parts["valid"], **size)
+    config = {
+        "task": "classify",
+        "cell": stored,
+        "settings": asdict(settings),
+        "training": asdict(training),
+        "kind": kind,
+        "labels": target.to_json(),
+        "longest": train_batches.longest,
+        "data": {
+            f"{part}_{name}": value
+            for part, batches in (("train", train_batches), ("valid", valid_batches))
+            for name, value in batches.fingerprint().items()
+        },
+        "columns": None if data.columns is None else asdict(data.columns),
+        "origin": origin or {},
+    }
+    torch.manual_seed(settings.seed)
+    model = SequenceClassifier(cell, settings, target.head, **inputs.sizes())
+    if resume:
+        check_same(Run.open(out), {name: config[name] for name in SAME})
+    run = Run.create(out, config, files=inputs.files(), resume=resume, force=force)
+    weights = target.balanced(train_batches.targets) if settings.class_weights == "balanced" else None
+    job = ClassifyJob(model, train_batches, valid_batches, target, weights)
+    summary = fit(job, training, run, resume=resume)
+    return _calibrated(summary, run, model, target, valid_batches)
+
+
+def _calibrated(summary: Summary, run: Run, model: SequenceClassifier, target: Target, valid: Batches) -> Summary:
+    """Fit the temperature of the run's weights on the validation data, and store it in the run's config."""
+    if not target.has_probabilities:
+        return summary
+    outputs, targets = outputs_of(model.eval(), valid.epoch(0))
+    temperature = fit_temperature(target, outputs, targets)
+    measured = {
+        "temperature": temperature,
+        "ece": calibration_error(target, outputs, targets, temperature),
+        "ece_uncalibrated": calibration_error(target, outputs, targets),
+    }
+    if is_main():
+        with run.locked():
+            run.change(calibration=measured)
+    return replace(summary, best={**summary.best, **measured})
+
+
+def _learned_target(data: ClassifyData, settings: ClassifySettings) -> Target:
+    """The target of all labels, so that a rare class may happen to be among those to validate on only."""
+    labels: list[str] = []
+    for name, part in _parts(data):
+        if part.labels is None:
+            raise DataError(
+                f"the sequences to {name} on have no labels; name their column, or give a file that has one"
+            )
+        labels += part.labels
+    border = len(data.train)
+
+    def places(i: int) -> str:
+        return data.train.places(i) if i < border else data.valid.places(i - border)
+
+    return KINDS[settings.target].learn(labels, places, settings.order)
+
+
+def _parts(data: ClassifyData) -> list[tuple[str, Sequences]]:
+    return [("train", data.train), ("valid", data.valid)]
+
+
+def _encoded(target: Target, part: Sequences) -> torch.Tensor:
+    assert part.labels is not None
+    return target.encode(part.labels, part.places)
+
+
+def _kind_of(out: Path) -> Any:
+    kind = Run.open(out).config.get("kind")
+    if kind is None:
+        raise ConfigError(f"{out} holds no classifier; give the folder of a run of `unspool train classify`")
+    return kind

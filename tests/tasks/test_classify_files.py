@@ -1,0 +1,55 @@
+"""Training a classifier on files: those that cannot be used are named, and columns are remembered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import unspool
+from unspool.cells import GRUCell
+from unspool.data.columns import Columns
+from unspool.errors import DataError
+from unspool.tasks.classify import ClassifyData, ClassifySettings, train
+from unspool.train import TrainSettings
+
+SIZES: dict[str, Any] = {"tokenizer": "chars", "hidden": 4, "embedding": 4}
+
+
+def fit(out: Path, data: ClassifyData, steps: int) -> None:
+    train(GRUCell, data, ClassifySettings(**SIZES), TrainSettings(max_steps=steps), out)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "rows.csv"),
+        (b"text,label\n", "rows.csv"),
+        (b"text,label\nab,p\nb\n", "row 3"),
+        (b"text,label\nab,p\nb,\n", "row 3"),
+        (b"text,kind\nab,p\n", "label"),
+        (b"text,label\nab,p\n\xff\xfe,q\n", "rows.csv"),
+        (b"id,t,x,label\na,1,0.5,p\nb,1,nan,q\n", "row 3"),
+        (b"id,t,x,label\na,1,0.5,p\nb,1,zero,q\n", "row 3"),
+        (b"text,label\nab,p\nb,p\na,p\n", "have the label 'p'"),
+    ],
+    ids=["empty", "no row", "ragged", "no label", "no column", "encoding", "nan", "text", "one class"],
+)
+def test_hostile_files_are_named(content: bytes, message: str, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        data = ClassifyData.open([tmp_path / "rows.csv"], [tmp_path / "rows.csv"], ClassifySettings())
+        fit(tmp_path / "run", data, 1)
+    assert not (tmp_path / "run").exists()
+
+
+def test_columns_of_the_training_are_those_of_the_evaluation(tmp_path: Path) -> None:
+    rows = "".join(f"{'ab' * (i % 5)},{'p' if i % 5 > 2 else 'q'},{i // 5}\n" for i in range(50))
+    (tmp_path / "rows.csv").write_text("line,kind,talk\n" + rows)
+    columns = Columns(text="line", label="kind", group="talk")
+    data = ClassifyData.open([tmp_path / "rows.csv"], [], ClassifySettings(valid_share=0.3), columns)
+    assert data.train.groups is not None and data.valid.groups is not None
+    assert len(data.valid) == 15 and not set(data.train.groups) & set(data.valid.groups)
+    fit(tmp_path / "run", data, 2)
+    assert unspool.load(tmp_path / "run").evaluate([tmp_path / "rows.csv"])["sequences"] == 50
