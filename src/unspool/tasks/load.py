@@ -11,14 +11,14 @@ from unspool.cells import Cell
 from unspool.errors import ConfigError, RunError
 from unspool.train import Run
 
-MODELS = {"tag": "Tagger", "translate": "Translator", "classify": "Classifier"}
+MODELS = {"tag": "Tagger", "translate": "Translator", "classify": "Classifier", "language": "LanguageModel"}
 """The class of each task's model, in `unspool.tasks.TASK`."""
 
 
 def load(run: Path | str | Sequence[Path | str], *, cells: Sequence[type[Cell]] = ()) -> Any:
     """Load a run, or several runs of one task as an ensemble. Nothing that stands in the folder is executed.
 
-    What comes back depends on the task: a `Translator`, `Classifier` or `Tagger` of `unspool.tasks`.
+    What comes back depends on the task: a `Translator`, `Classifier`, `Tagger` or `LanguageModel` of `unspool.tasks`.
 
     Args:
         run: run folder, or a sequence of them.

@@ -4,6 +4,7 @@
                               optimizer.safetensors   `parameter/state` → tensor
                               random.safetensors      `process.generator` → state
                               ema.safetensors         the averaged weights, if `ema` is on
+                              carried.safetensors     what the job carries from batch to batch, if it does
                               state.json              written last: position, best list, size and CRC-32 of each file
     checkpoints/best-00001000.safetensors             the kept best weights
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Protocol
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -41,4 +41,18 @@ class Job(Protocol):
 
         The loop adds `kind`, `step`, `epoch` and `seconds` to them, so call no metric that.
         """
+        ...
+
+
+@runtime_checkable
+class CarriesState(Protocol):
+    """What a `Job` has besides if a batch begins with what the one before it left, as in truncated backpropagation
+    over an endless stream. A checkpoint then holds it too; one process alone can train such a job."""
+
+    def carried(self) -> dict[str, Tensor]:
+        """What the next batch begins with, by names of the job's own."""
+        ...
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take back what `carried` gave, here on the CPU; `RunError` for what cannot be of this job."""
         ...

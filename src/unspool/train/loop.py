@@ -19,7 +19,7 @@ from unspool.train.average import mean_weights
 from unspool.train.checkpoint import best_path, latest_checkpoint, prune, read_checkpoint, write_checkpoint
 from unspool.train.files import understood, write_bytes
 from unspool.train.interrupt import Interrupted, Interrupts
-from unspool.train.job import Job
+from unspool.train.job import CarriesState, Job
 from unspool.train.learner import Learner
 from unspool.train.meter import Meter
 from unspool.train.metrics import MetricsLog
@@ -71,6 +71,7 @@ class Training:
 
     def __init__(self, job: Job, settings: TrainSettings, run: Run, place: Placement, interrupts: Interrupts) -> None:
         self.job, self.settings, self.run, self.place, self.interrupts = job, settings, run, place, interrupts
+        self.carrier = carrier(job, place.world)
         self.total = total_steps(job, settings, place.world)
         self.learner = Learner(job.model, settings, place, self.total)
         self.meter = Meter(self.learner.precision)
@@ -104,6 +105,8 @@ class Training:
             self.state = TrainState.from_json(saved["training"])
             self._check_monitored(saved.get("monitored"))
             self.learner.restore(saved, tensors, checkpoint)
+            if self.carrier is not None and "carried" in tensors:
+                self.carrier.restore(tensors["carried"])
             self.saved_step = self.state.step
             own = f"{self.place.rank}."
             # A process that the earlier training did not have keeps the seed that it was given.
@@ -275,7 +278,10 @@ class Training:
                 "monitored": [self.settings.monitored, self.settings.direction],
                 "training": state.to_json(),
             }
-            last = write_checkpoint(self.folder, state.step, self.learner.tensors() | {"random": random}, numbers)
+            tensors = self.learner.tensors() | {"random": random}
+            if self.carrier is not None:
+                tensors["carried"] = self.carrier.carried()
+            last = write_checkpoint(self.folder, state.step, tensors, numbers)
             prune(self.folder, last, [best.step for best in state.best])
         self.place.wait()
         self.saved_step, self.saved_at = state.step, time.monotonic()
@@ -332,6 +338,18 @@ class Training:
         if self.saved_step < 0:
             return f"No checkpoint had been written to {self.run.path} yet"
         return f"The checkpoint of step {self.saved_step} in {self.run.path} is untouched"
+
+
+def carrier(job: Job, world: int) -> CarriesState | None:
+    """`job`, if it carries something from batch to batch; `ConfigError` if these go to several processes."""
+    if not isinstance(job, CarriesState):
+        return None
+    if world > 1:
+        raise ConfigError(
+            f"this job carries a state from each batch to the next, but {world} processes would share its batches; "
+            "start it as one process"
+        )
+    return job
 
 
 def total_steps(job: Job, settings: TrainSettings, world: int) -> int | None:

@@ -1,0 +1,166 @@
+"""`unspool train language` and `complete`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from unspool.cells import cell_name, load_cell
+from unspool.cli.apps import (
+    CellOption,
+    CellOptionsOption,
+    CellsOption,
+    ForceOption,
+    OutOption,
+    ResumeOption,
+    RunArgument,
+    app,
+    check_destination,
+    loaded,
+    say,
+    show,
+    train_app,
+)
+from unspool.cli.lines import chunks
+from unspool.cli.settings import DEFAULT_EPOCHS, bounded, default_training, made, paths
+from unspool.errors import ConfigError, DataError
+from unspool.options import key_values, with_options
+from unspool.tasks.language import CompleteOptions, LanguageData, LanguageModel, LanguageSettings, State, python_job
+from unspool.train import Run, TrainSettings
+from unspool.train.placement import is_main
+
+
+@train_app.command("language")
+@with_options(
+    LanguageSettings,
+    TrainSettings,
+    leave_out=("cell_options",),
+    presets={"own text": {"epochs": DEFAULT_EPOCHS}, "python": python_job.PRESET | python_job.TRAINING_PRESET},
+)
+def train_language(
+    out: OutOption,
+    train: Annotated[
+        list[Path] | None, typer.Option(help="Text files, UTF-8, also .gz; read one after another.")
+    ] = None,
+    valid: Annotated[
+        list[Path] | None, typer.Option(help="Text to choose by; without any, the end of --train (--valid-share).")
+    ] = None,
+    cell: CellOption = "gru",
+    cell_option: CellOptionsOption = None,
+    resume: ResumeOption = False,
+    force: ForceOption = False,
+    given: dict[str, Any] = {},  # noqa: B006
+) -> None:
+    """Train a language model. Without --train: on the source text of Python's own standard library, no download."""
+    from unspool.tasks.language import train as train_model
+
+    Run.check(out, resume=resume, force=force)  # before the text is read
+    default_job = not train
+    if default_job and resume and Run.open(out).config.get("origin", {}).get("job") == "files":
+        raise ConfigError(f"{out} was trained on files of your own; name them again with --train")
+    if default_job and valid:
+        raise ConfigError("--valid was given without --train; name the training files too")
+    settings = made(
+        LanguageSettings, given, python_job.PRESET if default_job else {}, cell_options=key_values(cell_option or [])
+    )
+    training = made(
+        TrainSettings, given, default_training(given, python_job.TRAINING_PRESET) if default_job else bounded(given)
+    )
+    origin = python_job.origin() if default_job else paths(train, valid)
+    data = (
+        LanguageData.python()
+        if default_job
+        else LanguageData.open(train or [], valid or [], valid_share=settings.valid_share)
+    )
+    chosen = load_cell(cell)
+    summary = train_model(chosen, data, settings, training, out, resume=resume, force=force, origin=origin)
+    if is_main():
+        took = f"{summary.steps} steps in {summary.seconds:.0f} s"
+        say(f"trained {cell_name(chosen)} for {took}; ended by {summary.reason}")
+        print(json.dumps({"run": str(out), **asdict(summary)}))
+
+
+@app.command()
+@with_options(CompleteOptions, leave_out=("stop",))
+def complete(
+    run: RunArgument,
+    text: Annotated[list[str] | None, typer.Argument(help="The text to go on with; without it, all of stdin.")] = None,
+    stop: Annotated[list[str] | None, typer.Option(help="End before this text; may be repeated.")] = None,
+    top: Annotated[int, typer.Option(help="Show so many of the most probable next symbols first; 0: none.")] = 10,
+    score: Annotated[
+        bool, typer.Option("--score", help="Measure instead: a JSON line for each text, or for each line of stdin.")
+    ] = False,
+    state_in: Annotated[Path | None, typer.Option(help="Go on from the state in this file.")] = None,
+    state_out: Annotated[
+        Path | None, typer.Option(help="Write the state after the text and all that was drawn to this file.")
+    ] = None,
+    cell: CellsOption = None,
+    given: dict[str, Any] = {},  # noqa: B006
+) -> None:
+    """Go on with a text: the most probable next symbols on stderr, the continuation on stdout as it is made."""
+    options = CompleteOptions(**given, stop=tuple(stop or ()))
+    check_destination("--state-out", state_out)
+    if top < 0:
+        raise ConfigError(f"--top is {top}; expected a number of symbols, 0 for none")
+    model = _language_model(run, cell)
+    state = None if state_in is None else model.read_state(state_in)
+    if score:
+        foreign = [*(f"--{name.replace('_', '-')}" for name in given), *(["--stop"] if stop else [])]
+        if foreign or state_out:
+            raise ConfigError(
+                f"{', '.join(foreign or ['--state-out'])} belongs to completing; leave it out with --score"
+            )
+        _print_scores(model, text, state)
+        return
+    now = model.state(_one_text(text), state)
+    if top:
+        _show_top(model, now, top)
+    completion = model.completion("", options, state=now)
+    for piece in completion:
+        print(piece, end="", flush=True)
+    print()
+    if state_out is not None:
+        completion.state.save(state_out)
+
+
+def _language_model(run: Path, cells: list[str] | None) -> LanguageModel:
+    model = loaded([run], cells)
+    if not isinstance(model, LanguageModel):
+        raise ConfigError(f"{run} holds no language model; give a run of `unspool train language`")
+    return model
+
+
+def _one_text(texts: list[str] | None) -> str:
+    """The text to go on with, line ends and all; the last line end of stdin is the shell's, not the text's."""
+    if texts:
+        if len(texts) > 1:
+            raise ConfigError(f"{len(texts)} texts were given, but one is gone on with; put quotation marks around it")
+        return texts[0]
+    if sys.stdin is None:
+        raise ConfigError("stdin is closed; give the text as an argument, or on stdin")
+    try:
+        return sys.stdin.buffer.read().decode("utf-8").removesuffix("\n")
+    except UnicodeDecodeError as error:
+        raise DataError(f"stdin is not UTF-8 (byte {error.start + 1}); convert it") from None
+
+
+def _show_top(model: LanguageModel, state: State, count: int) -> None:
+    rows = [{"symbol": repr(symbol), "probability": p} for symbol, p in model.top("", count, state=state)]
+    show("What comes next", rows)
+
+
+def _print_scores(model: LanguageModel, texts: list[str] | None, state: State | None) -> None:
+    for lines in chunks(texts):
+        for line in lines:
+            if line.problem is not None:
+                raise DataError(f"{line.name} {line.problem}")
+        scores = model.score([line.text for line in lines], state=state)
+        for line, found in zip(lines, scores, strict=True):
+            about = {**asdict(found), "bits_per_character": found.bits_per_character}
+            print(json.dumps({"text": line.text, **about}, ensure_ascii=False))
+        sys.stdout.flush()
