@@ -1,4 +1,4 @@
-"""One sequence drawn symbol by symbol, by whoever holds its scores."""
+"""Symbols drawn from their scores."""
 
 from __future__ import annotations
 
@@ -6,7 +6,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unspool.decode.follow import _draw
+
+def drawn(scores: Tensor, top_k: int, top_p: float, uniform: Tensor) -> Tensor:
+    """The symbol at which the cumulated probability of each row passes `uniform` `[R]`."""
+    ranked, symbols = scores.sort(dim=1, descending=True, stable=True)
+    if top_k:
+        ranked[:, top_k:] = -torch.inf
+    p = torch.softmax(ranked.double(), 1)
+    before = p.cumsum(1) - p
+    p = p.masked_fill(before >= top_p, 0)
+    reached = p.cumsum(1) >= uniform.unsqueeze(1) * p.sum(1, keepdim=True)
+    # The first symbol that reaches it; the most probable one can always be drawn.
+    return symbols.gather(1, (reached & (p > 0)).double().argmax(1, keepdim=True)).squeeze(1)
 
 
 class Draw:
@@ -29,4 +40,4 @@ class Draw:
         uniform = torch.tensor([self._random.random()], dtype=torch.float64)
         # The largest score becomes 0, so that no temperature, however small, makes all of them infinite.
         sharp = (scores - scores.max()) / max(self._temperature, 1e-30)
-        return int(_draw(sharp.unsqueeze(0), self._top_k, self._top_p, uniform))
+        return int(drawn(sharp.unsqueeze(0), self._top_k, self._top_p, uniform))

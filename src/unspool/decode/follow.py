@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from unspool.cells.state import select_rows
+from unspool.decode.draw import drawn
 from unspool.decode.limits import Hypothesis, Limits, device_of, rows_of
 from unspool.decode.protocol import StepModel
 from unspool.errors import ConfigError
@@ -79,22 +80,9 @@ def sample(
         uniform = torch.tensor([generators[row].random() for row in rows.tolist()], dtype=torch.float64)
         # The largest score becomes 0, so that no temperature, however small, makes all of them infinite.
         largest = scores.amax(1, keepdim=True).clamp(min=torch.finfo(scores.dtype).min)
-        return _draw((scores - largest) / max(temperature, 1e-30), top_k, top_p, uniform.to(scores.device))
+        return drawn((scores - largest) / max(temperature, 1e-30), top_k, top_p, uniform.to(scores.device))
 
     return _follow(model, source, limits, draw, keep_attention)
-
-
-def _draw(scores: Tensor, top_k: int, top_p: float, uniform: Tensor) -> Tensor:
-    """The symbol at which the cumulated probability of each row passes `uniform` `[R]`."""
-    ranked, symbols = scores.sort(dim=1, descending=True, stable=True)
-    if top_k:
-        ranked[:, top_k:] = -torch.inf
-    p = torch.softmax(ranked.double(), 1)
-    before = p.cumsum(1) - p
-    p = p.masked_fill(before >= top_p, 0)
-    reached = p.cumsum(1) >= uniform.unsqueeze(1) * p.sum(1, keepdim=True)
-    # The first symbol that reaches it; the most probable one can always be drawn.
-    return symbols.gather(1, (reached & (p > 0)).double().argmax(1, keepdim=True)).squeeze(1)
 
 
 @torch.no_grad()

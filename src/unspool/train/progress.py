@@ -22,6 +22,7 @@ class Progress:
         self._total = total
         self._first_step = state.step
         self._started = self._shown = time.monotonic()
+        self._begun = False
         self._validating = 0.0
         self._validations = 0
         self._estimated = not enabled
@@ -32,8 +33,11 @@ class Progress:
 
     def step(self, state: TrainState, tokens: int, loss: float) -> None:
         """After every step. Draws at most five times a second."""
-        self._tokens += tokens
         now = time.monotonic()
+        if not self._begun:  # the first step traces the cell and takes longer than those that follow
+            self._begun, self._started, self._first_step = True, now, state.step
+            return
+        self._tokens += tokens
         if now - self._shown < 0.2 or not self._enabled:
             return
         self._shown = now
