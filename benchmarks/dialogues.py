@@ -19,11 +19,14 @@ from typing import NamedTuple
 
 from command import options, unspool
 
-CHOICES = (
-    "--cell gru --tokenizer words --min-count 2 --lowercase --embedding 128 --hidden 128 --bidirectional --readout max "
-    "--dropout 0.5 --max-tokens 2000 --class-weights balanced --lr 0.002 --warmup 50 --schedule cosine --epochs 12 "
-    "--monitor macro_f1"
+COMMON = (
+    "--cell gru --tokenizer words --lowercase --embedding 128 --hidden 128 --bidirectional --readout max "
+    "--dropout 0.5 --max-tokens 2000 --warmup 50 --schedule cosine --monitor macro_f1"
 )
+CHOICES = {
+    "acts": f"{COMMON} --min-count 2 --class-weights balanced --lr 0.002 --epochs 12",
+    "emotions": f"{COMMON} --min-count 1 --class-weights none --lr 0.004 --epochs 16",
+}
 COLUMNS = {"acts": 2, "emotions": 3}
 
 
@@ -106,7 +109,7 @@ def main() -> None:
             with files[name].open("w", encoding="utf-8", newline="") as file:
                 csv.writer(file).writerows([("text", "label"), *((turn.text, turn.label) for turn in rows)])
         data = ["--train", files["train"], "--valid", files["valid"]]
-        told = [*CHOICES.split(), "--seed", chosen.seed, *more]
+        told = [*CHOICES[chosen.label].split(), "--seed", chosen.seed, *more]
         trained = unspool("train", "classify", *data, "--out", chosen.out, *told)
         scores = unspool("evaluate", chosen.out, "--test", files["test"])
     minutes = round(trained["seconds"] / 60, 1)
