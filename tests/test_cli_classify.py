@@ -181,6 +181,16 @@ def test_saliency(run: Path, slopes: Path, steps: Path, tmp_path: Path) -> None:
     assert ".html for a text" in failure("classify", run, "ab", "--saliency", tmp_path / "s.png")
 
 
+def test_no_result_replaces_an_input_or_a_file_of_a_run(run: Path, words: Path, tmp_path: Path) -> None:
+    before = words.read_bytes(), (run / "config.json").read_bytes()
+    for out in (words, run / "config.json", run / "new.csv"):
+        assert "would replace a file that is read or belongs to a run" in failure("classify", run, words, "--out", out)
+    assert (words.read_bytes(), (run / "config.json").read_bytes()) == before
+    assert "shows one sequence alone" in failure(
+        "classify", run, "ab", "--saliency", tmp_path / "s.html", "--out", tmp_path / "o.csv"
+    )
+
+
 def test_ensembles(run: Path, words: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     call(

@@ -47,10 +47,14 @@ def loaded(runs: list[Path], cells: list[str] | None) -> Any:
     return load(runs, cells=own)
 
 
-def check_destination(option: str, path: Path | None) -> None:
-    """Say before the work that its result could not be written."""
+def check_destination(option: str, path: Path | None, *spared: Path | str) -> None:
+    """Say before the work that its result could not be written, or would replace what is `spared`: an input, or a file
+    of a run folder."""
     if path is None:
         return
+    for kept in filter(os.path.exists, spared):
+        if Path(kept).resolve() in (path.resolve(), path.resolve().parent):
+            raise ConfigError(f"{option} {path} would replace a file that is read or belongs to a run; name another")
     if path.is_dir():
         raise ConfigError(f"{option} {path} is a folder; name a file in it")
     if not path.parent.is_dir():

@@ -131,7 +131,9 @@ def classify(
     stderr and has empty fields; the exit status is then 1. A text that names a file stands for the file.
     """
     for option, path in (("--out", out), ("--saliency", saliency)):
-        check_destination(option, path)
+        check_destination(option, path, run, *(ensemble or []), *(given or []))
+    if saliency is not None and (out is not None or pictures is not None):
+        raise ConfigError("--saliency shows one sequence alone; leave out --out and --pictures, or ask for them apart")
     if pictures is not None and pictures.exists() and not pictures.is_dir():
         raise ConfigError(f"--pictures {pictures} is a file; name a folder")
     classifier = classifiers([run, *(ensemble or [])], cell)

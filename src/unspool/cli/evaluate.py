@@ -32,7 +32,7 @@ def evaluate(
     """Measure the model of a run: one JSON line of metrics on stdout. Several RUNs make an ensemble."""
     if out is not None and not test:
         raise ConfigError("--out writes the translations of --test, but no --test was given; name the test files")
-    check_destination("--out", out)
+    check_destination("--out", out, *run, *(test or []))
     model = loaded(run, cell)
     if isinstance(model, Translator):
         return _translator(model, DecodeOptions(**given), test, out, keys)

@@ -104,7 +104,7 @@ def complete(
 ) -> None:
     """Go on with a text: the most probable next symbols on stderr, the continuation on stdout as it is made."""
     options = CompleteOptions(**given, stop=tuple(stop or ()))
-    check_destination("--state-out", state_out)
+    check_destination("--state-out", state_out, run)
     if top < 0:
         raise ConfigError(f"--top is {top}; expected a number of symbols, 0 for none")
     model = _language_model(run, cell)

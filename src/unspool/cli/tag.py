@@ -123,7 +123,7 @@ def tag(
     cell: CellsOption = None,
 ) -> None:
     """Tag files or texts. CoNLL: the same lines with the tag as one more column; texts: a token and its tag a line."""
-    check_destination("--html", html)
+    check_destination("--html", html, run, *(ensemble or []), *(source or []))
     model = loaded([run, *(ensemble or [])], cell)
     if not isinstance(model, Tagger):
         raise ConfigError(f"{run} holds no tagger; give a run of `unspool train tag`")

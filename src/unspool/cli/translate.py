@@ -116,7 +116,7 @@ def translate(
 ) -> None:
     """Translate texts: one line out for every line in."""
     options = DecodeOptions(**given)
-    check_destination("--attention", attention)
+    check_destination("--attention", attention, run, *(ensemble or []))
     translator = translators([run, *(ensemble or [])], cell)
     if attention is not None:
         _draw(translator, options, text or [], attention)
