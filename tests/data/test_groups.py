@@ -80,3 +80,11 @@ def test_impossible_splits_are_refused() -> None:
         split(some, 0.5, -1)
     with pytest.raises(DataError, match="there is 1 sequence; expected at least 2"):
         split(numbered(None, None, 1), 0.5, 0)
+
+
+@given(st.lists(st.sampled_from("abcdefgh"), min_size=20, max_size=40), st.integers(0, 99))
+def test_equal_texts_are_in_one_part(texts: list[str], seed: int) -> None:
+    labels = [str(i % 2) for i in range(len(texts))]
+    train, valid = split(Sequences("text", texts, None, None, (), labels, None, str), 0.4, seed)
+    assert len(train) and len(valid) and len(train) + len(valid) == len(texts)
+    assert not set(train.texts or ()) & set(valid.texts or ()) or len(set(texts)) == 1

@@ -15,7 +15,8 @@ def split(sequences: Sequences, share: float, seed: int) -> tuple[Sequences, Seq
 
     With groups, each group is in one part only, and their number is the one that comes nearest to `share`. Without,
     each label is divided in proportion (by the largest remainders) where every label occurs at least twice, so that
-    each is trained on; else sequences are drawn regardless of the label.
+    each is trained on; else sequences are drawn regardless of the label. Equal texts stay together, so that none is
+    validated on that was trained on.
 
     Args:
         sequences: at least two, or of at least two groups.
@@ -42,6 +43,8 @@ def split(sequences: Sequences, share: float, seed: int) -> tuple[Sequences, Seq
         held_out = _whole_groups(sequences.groups, share, rng)
     else:
         held_out = _by_label(sequences.labels, len(sequences), share, rng)
+        if sequences.texts is not None:
+            held_out = _equal_together(sequences.texts, held_out, share, rng)
     return sequences.select(np.flatnonzero(~held_out)), sequences.select(np.flatnonzero(held_out))
 
 
@@ -70,6 +73,15 @@ def _by_label(labels: Sequence[str] | None, count: int, share: float, rng: np.ra
     held_out = np.zeros(count, dtype=bool)
     held_out[order[ranks < np.repeat(_quotas(sizes, share, rng), sizes)]] = True
     return held_out
+
+
+def _equal_together(texts: Sequence[str], held_out: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
+    """`held_out`, equal texts being where the first of them is; if that empties a part, each text is a group."""
+    _, first, kind = np.unique(np.asarray(texts, dtype=object), return_index=True, return_inverse=True)
+    moved = held_out[first][kind]
+    if moved.any() and not moved.all():
+        return moved
+    return held_out if len(first) < 2 else _whole_groups(texts, share, rng)
 
 
 def _quotas(sizes: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
