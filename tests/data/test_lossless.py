@@ -152,3 +152,9 @@ def test_a_missing_library_is_named(kind: str, library: str, monkeypatch: pytest
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(UnspoolError, match=rf"{library} library.*pip install 'unspool\[language\]'"):
         train_lossless(kind, [TEXT])
+
+
+@pytest.mark.parametrize("kind", TRAINED)
+def test_no_two_ids_have_one_name(kind: str) -> None:
+    pieces = TRAINED[kind].pieces(range(TRAINED[kind].size))
+    assert len(set(pieces)) == len(pieces)

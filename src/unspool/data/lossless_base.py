@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Self
 
@@ -25,6 +26,8 @@ class LosslessTokenizer(ABC):
 
     def __init__(self, contents: Sequence[bytes]) -> None:
         self.contents = tuple(contents)
+        often = Counter(self.contents)
+        self._spare = {i for i, content in enumerate(self.contents[:BYTES]) if often[content] > 1}
 
     @classmethod
     @abstractmethod
@@ -65,8 +68,8 @@ class LosslessTokenizer(ABC):
         return b"".join(self.contents[i] for i in ids).decode("utf-8", "replace")
 
     def pieces(self, ids: Iterable[int]) -> list[str]:
-        """Each id as text of its own; a byte that is no character is written `<0xE9>`."""
-        return [_shown(self.contents[i]) for i in ids]
+        """Each id as text of its own; a byte that is no character, or that another id stands for too: `<0xE9>`."""
+        return [_hexadecimal(self.contents[i]) if i in self._spare else _shown(self.contents[i]) for i in ids]
 
 
 def lines_of(text: str) -> Iterator[str]:
@@ -87,4 +90,8 @@ def _shown(content: bytes) -> str:
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError:
-        return "".join(f"<0x{byte:02X}>" for byte in content)
+        return _hexadecimal(content)
+
+
+def _hexadecimal(content: bytes) -> str:
+    return "".join(f"<0x{byte:02X}>" for byte in content)
