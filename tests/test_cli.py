@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from unspool.cli import spread
-from unspool.cli.settings import default_training
+from unspool.cli.training import default_training
 from unspool.options import key_values
 from unspool.tasks.translate import dates
 from unspool.train import TrainSettings

@@ -181,6 +181,26 @@ def test_saliency(run: Path, slopes: Path, steps: Path, tmp_path: Path) -> None:
     assert ".html for a text" in failure("classify", run, "ab", "--saliency", tmp_path / "s.png")
 
 
+def test_a_class_that_training_never_sees_is_named(words: Path, tmp_path: Path) -> None:
+    valid = tmp_path / "valid.csv"
+    valid.write_text("text,label\naab,a\nbba,b\nxyz,weird\n")
+    start = [
+        "train",
+        "classify",
+        "--train",
+        words,
+        "--valid",
+        valid,
+        "--out",
+        tmp_path / "run",
+        "--max-steps",
+        1,
+        *SIZES,
+    ]
+    with pytest.warns(UserWarning, match=r"1 of 3 classes are in the validation data only \(weird\)"):
+        assert call(*start).exit_code == 0
+
+
 def test_no_result_replaces_an_input_or_a_file_of_a_run(run: Path, words: Path, tmp_path: Path) -> None:
     before = words.read_bytes(), (run / "config.json").read_bytes()
     for out in (words, run / "config.json", run / "new.csv"):

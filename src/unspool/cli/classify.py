@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from unspool.cells import cell_name, load_cell
+from unspool.cells import load_cell
 from unspool.cli.answers import Answers
 from unspool.cli.apps import (
     CellOption,
@@ -22,18 +21,17 @@ from unspool.cli.apps import (
     app,
     check_destination,
     loaded,
-    say,
     train_app,
 )
-from unspool.cli.settings import DEFAULT_EPOCHS, bounded, default_training, made, paths
+from unspool.cli.training import DEFAULT_EPOCHS, Presets, is_default, paths, report, settings
 from unspool.data.columns import FORMS, Columns
 from unspool.errors import ConfigError
-from unspool.options import key_values, with_options
+from unspool.options import with_options
 from unspool.tasks.classify import Classifier, ClassifyData, ClassifySettings, digits
 from unspool.tasks.classify import train as train_classifier
-from unspool.train import Run, TrainSettings
-from unspool.train.placement import is_main
+from unspool.train import TrainSettings
 
+PRESETS = Presets(digits.PRESET, digits.TRAINING_PRESET)
 FormOption = Annotated[str | None, typer.Option(help=f"Form of the files: {', '.join(FORMS)}.")]
 TextOption = Annotated[str | None, typer.Option(help="Column of the text.")]
 LabelOption = Annotated[str | None, typer.Option(help="Column of the label; for audio, a pattern of the file name.")]
@@ -52,7 +50,7 @@ def columns(base: Columns, **given: str | None) -> Columns:
     ClassifySettings,
     TrainSettings,
     leave_out=("cell_options", "order"),
-    presets={"own data": {"epochs": DEFAULT_EPOCHS}, "digits": digits.PRESET | digits.TRAINING_PRESET},
+    presets={"own data": {"epochs": DEFAULT_EPOCHS}, "digits": PRESETS.model | PRESETS.training},
 )
 def train_classify(
     out: OutOption,
@@ -76,30 +74,18 @@ def train_classify(
     given: dict[str, Any] = {},  # noqa: B006
 ) -> None:
     """Train a classifier of texts, series or sounds. Without --train: handwritten digits, no download."""
-    Run.check(out, resume=resume, force=force)  # before the data is read
+    default_job = is_default(out, train, valid, resume=resume, force=force)
     named = columns(
         Columns(), form=form, text=text_column, label=label_column, id=id_column, time=time_column, group=group
     )
-    default_job = not train
-    if default_job and resume and Run.open(out).config.get("origin", {}).get("job") == "files":
-        raise ConfigError(f"{out} was trained on files of your own; name them again with --train")
-    if default_job and (valid or named != Columns()):
-        raise ConfigError("--valid or columns were given without --train; name the training files too")
-    settings = made(
-        ClassifySettings, given, digits.PRESET if default_job else {}, cell_options=key_values(cell_option or []),
-        order=tuple(order or ()),
-    )  # fmt: skip
-    training = made(
-        TrainSettings, given, default_training(given, digits.TRAINING_PRESET) if default_job else bounded(given)
-    )
-    chosen = load_cell(cell)
-    data = ClassifyData.digits() if default_job else ClassifyData.open(train or [], valid or [], settings, named)
+    if default_job and named != Columns():
+        raise ConfigError("columns were given without --train; name the training files too")
+    chosen, presets = load_cell(cell), PRESETS if default_job else None
+    model, training = settings(ClassifySettings, given, presets, cell_option, order=tuple(order or ()))
+    data = ClassifyData.digits() if default_job else ClassifyData.open(train or [], valid or [], model, named)
     origin = {"job": "digits"} if default_job else paths(train, valid)
-    summary = train_classifier(chosen, data, settings, training, out, resume=resume, force=force, origin=origin)
-    if is_main():
-        took = f"{summary.steps} steps in {summary.seconds:.0f} s"
-        say(f"trained {cell_name(chosen)} for {took}; ended by {summary.reason}")
-        print(json.dumps({"run": str(out), **asdict(summary)}))
+    summary = train_classifier(chosen, data, model, training, out, resume=resume, force=force, origin=origin)
+    report(out, chosen, summary)
 
 
 @app.command()

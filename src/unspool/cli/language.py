@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from unspool.cells import cell_name, load_cell
+from unspool.cells import load_cell
 from unspool.cli.apps import (
     CellOption,
     CellOptionsOption,
@@ -22,17 +22,17 @@ from unspool.cli.apps import (
     app,
     check_destination,
     loaded,
-    say,
     show,
     train_app,
 )
 from unspool.cli.lines import chunks
-from unspool.cli.settings import DEFAULT_EPOCHS, bounded, default_training, made, paths
+from unspool.cli.training import DEFAULT_EPOCHS, Presets, is_default, paths, report, settings
 from unspool.errors import ConfigError, DataError
-from unspool.options import key_values, with_options
+from unspool.options import with_options
 from unspool.tasks.language import CompleteOptions, LanguageData, LanguageModel, LanguageSettings, State, python_job
-from unspool.train import Run, TrainSettings
-from unspool.train.placement import is_main
+from unspool.train import TrainSettings
+
+PRESETS = Presets(python_job.PRESET, python_job.TRAINING_PRESET)
 
 
 @train_app.command("language")
@@ -40,7 +40,7 @@ from unspool.train.placement import is_main
     LanguageSettings,
     TrainSettings,
     leave_out=("cell_options",),
-    presets={"own text": {"epochs": DEFAULT_EPOCHS}, "python": python_job.PRESET | python_job.TRAINING_PRESET},
+    presets={"own text": {"epochs": DEFAULT_EPOCHS}, "python": PRESETS.model | PRESETS.training},
 )
 def train_language(
     out: OutOption,
@@ -59,30 +59,17 @@ def train_language(
     """Train a language model. Without --train: on the source text of Python's own standard library, no download."""
     from unspool.tasks.language import train as train_model
 
-    Run.check(out, resume=resume, force=force)  # before the text is read
-    default_job = not train
-    if default_job and resume and Run.open(out).config.get("origin", {}).get("job") == "files":
-        raise ConfigError(f"{out} was trained on files of your own; name them again with --train")
-    if default_job and valid:
-        raise ConfigError("--valid was given without --train; name the training files too")
-    settings = made(
-        LanguageSettings, given, python_job.PRESET if default_job else {}, cell_options=key_values(cell_option or [])
-    )
-    training = made(
-        TrainSettings, given, default_training(given, python_job.TRAINING_PRESET) if default_job else bounded(given)
-    )
+    default_job = is_default(out, train, valid, resume=resume, force=force)
+    chosen, presets = load_cell(cell), PRESETS if default_job else None
+    model, training = settings(LanguageSettings, given, presets, cell_option)
     origin = python_job.origin() if default_job else paths(train, valid)
     data = (
         LanguageData.python()
         if default_job
-        else LanguageData.open(train or [], valid or [], valid_share=settings.valid_share)
+        else LanguageData.open(train or [], valid or [], valid_share=model.valid_share)
     )
-    chosen = load_cell(cell)
-    summary = train_model(chosen, data, settings, training, out, resume=resume, force=force, origin=origin)
-    if is_main():
-        took = f"{summary.steps} steps in {summary.seconds:.0f} s"
-        say(f"trained {cell_name(chosen)} for {took}; ended by {summary.reason}")
-        print(json.dumps({"run": str(out), **asdict(summary)}))
+    summary = train_model(chosen, data, model, training, out, resume=resume, force=force, origin=origin)
+    report(out, chosen, summary)
 
 
 @app.command()

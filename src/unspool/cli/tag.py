@@ -6,13 +6,12 @@ import json
 import os
 import sys
 from collections.abc import Iterable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from unspool.cells import cell_name, load_cell
+from unspool.cells import load_cell
 from unspool.cli.apps import (
     CellOption,
     CellOptionsOption,
@@ -28,16 +27,18 @@ from unspool.cli.apps import (
     train_app,
 )
 from unspool.cli.lines import chunks
-from unspool.cli.settings import DEFAULT_EPOCHS, bounded, default_training, made, paths
+from unspool.cli.training import DEFAULT_EPOCHS, Presets, is_default, made, paths, report, settings
 from unspool.data.tagged import Columns, is_json, open_lines, parse
 from unspool.errors import ConfigError, DataError
-from unspool.options import key_values, with_options
+from unspool.options import with_options
 from unspool.tasks.tag import TagData, Tagged, Tagger, TagSettings, dates
-from unspool.train import Run, TrainSettings
-from unspool.train.placement import is_main
+from unspool.train import TrainSettings
 
 FILE_NAMES = (".conll", ".conllu", ".iob", ".iob2", ".bio", ".jsonl", ".tsv", ".txt", ".gz")
 """Endings by which an argument that is no file is taken for a misspelt one, not for a text."""
+
+
+PRESETS = Presets(dates.PRESET, dates.TRAINING_PRESET)
 
 
 @train_app.command("tag")
@@ -46,7 +47,7 @@ FILE_NAMES = (".conll", ".conllu", ".iob", ".iob2", ".bio", ".jsonl", ".tsv", ".
     Columns,
     TrainSettings,
     leave_out=("cell_options",),
-    presets={"own data": {"epochs": DEFAULT_EPOCHS}, "dates": dates.PRESET | dates.TRAINING_PRESET},
+    presets={"own data": {"epochs": DEFAULT_EPOCHS}, "dates": PRESETS.model | PRESETS.training},
 )
 def train_tag(
     out: OutOption,
@@ -66,36 +67,23 @@ def train_tag(
     """Train a tagger. Without --train: the parts of written dates in many languages, no download."""
     from unspool.tasks.tag.train import train as train_tagger
 
-    Run.check(out, resume=resume, force=force)  # before the data is read
-    default_job = not train
-    _check_data(out, default_job, valid, examples, resume, given)
-    settings = made(TagSettings, given, dates.PRESET if default_job else {}, cell_options=key_values(cell_option or []))
-    training = made(
-        TrainSettings, given, default_training(given, dates.TRAINING_PRESET) if default_job else bounded(given)
-    )
+    default_job = is_default(out, train, valid, resume=resume, force=force)
+    _check_data(default_job, valid, examples, given)
+    chosen, presets = load_cell(cell), PRESETS if default_job else None
+    model, training = settings(TagSettings, given, presets, cell_option)
     count = dates.EXAMPLES if examples is None else examples
-    origin = {"job": "dates", "examples": count, "seed": settings.seed} if default_job else paths(train, valid)
+    origin = {"job": "dates", "examples": count, "seed": model.seed} if default_job else paths(train, valid)
     data = (
-        TagData.dates(examples=count, seed=settings.seed)
+        TagData.dates(examples=count, seed=model.seed)
         if default_job
-        else TagData.open(train or [], valid or [], settings, made(Columns, given, {}))
+        else TagData.open(train or [], valid or [], model, made(Columns, given, {}))
     )
-    chosen = load_cell(cell)
-    summary = train_tagger(chosen, data, settings, training, out, resume=resume, force=force, origin=origin)
-    if is_main():
-        took = f"{summary.steps} steps in {summary.seconds:.0f} s"
-        say(f"trained {cell_name(chosen)} for {took}; ended by {summary.reason}")
-        print(json.dumps({"run": str(out), **asdict(summary)}))
+    summary = train_tagger(chosen, data, model, training, out, resume=resume, force=force, origin=origin)
+    report(out, chosen, summary)
 
 
-def _check_data(
-    out: Path, default_job: bool, valid: list[Path] | None, examples: int | None, resume: bool, given: dict[str, Any]
-) -> None:
+def _check_data(default_job: bool, valid: list[Path] | None, examples: int | None, given: dict[str, Any]) -> None:
     """Refuse options that belong to another job than the one that is asked for."""
-    if default_job and resume and Run.open(out).config.get("origin", {}).get("job") == "files":
-        raise ConfigError(f"{out} was trained on files of your own; name them again with --train and --valid")
-    if default_job and valid:
-        raise ConfigError("--valid was given without --train; name the training files too")
     if examples is not None and not default_job:
         raise ConfigError("--examples belongs to the default job, but --train was given")
     if "valid_share" in given and valid:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from unspool.cells import cell_name, load_cell
+from unspool.cells import load_cell
 from unspool.cli.apps import (
     CellOption,
     CellOptionsOption,
@@ -26,14 +25,14 @@ from unspool.cli.apps import (
     train_app,
 )
 from unspool.cli.lines import Line, chunks
-from unspool.cli.settings import DEFAULT_EPOCHS, bounded, default_training, made, paths
+from unspool.cli.training import DEFAULT_EPOCHS, Presets, is_default, paths, report, settings
 from unspool.data.corpus import JSON_KEYS
 from unspool.errors import ConfigError, DataError
-from unspool.options import key_values, with_options
+from unspool.options import with_options
 from unspool.tasks.translate import DecodeOptions, Source, TranslateSettings, Translator, dates
-from unspool.train import Run, TrainSettings
-from unspool.train.placement import is_main
+from unspool.train import TrainSettings
 
+PRESETS = Presets(dates.PRESET, dates.TRAINING_PRESET)
 KeysOption = Annotated[tuple[str, str], typer.Option(help="The keys of source and target in .jsonl files.")]
 
 
@@ -42,7 +41,7 @@ KeysOption = Annotated[tuple[str, str], typer.Option(help="The keys of source an
     TranslateSettings,
     TrainSettings,
     leave_out=("cell_options",),
-    presets={"own data": {"epochs": DEFAULT_EPOCHS}, "dates": dates.PRESET | dates.TRAINING_PRESET},
+    presets={"own data": {"epochs": DEFAULT_EPOCHS}, "dates": PRESETS.model | PRESETS.training},
 )
 def train_translate(
     out: OutOption,
@@ -62,33 +61,20 @@ def train_translate(
     from unspool.tasks.translate.train import TranslateData
     from unspool.tasks.translate.train import train as train_translator
 
-    Run.check(out, resume=resume, force=force)  # before the data is read
-    default_job = not train
-    if default_job and resume and Run.open(out).config.get("origin", {}).get("job") == "files":
-        raise ConfigError(f"{out} was trained on files of your own; name them again with --train and --valid")
-    if default_job and valid:
-        raise ConfigError("--valid was given without --train; name the training files too")
+    default_job = is_default(out, train, valid, resume=resume, force=force)
     if examples is not None and not default_job:
         raise ConfigError("--examples belongs to the default job, but --train was given")
-    settings = made(
-        TranslateSettings, given, dates.PRESET if default_job else {}, cell_options=key_values(cell_option or [])
-    )
-    training = made(
-        TrainSettings, given, default_training(given, dates.TRAINING_PRESET) if default_job else bounded(given)
-    )
+    chosen, presets = load_cell(cell), PRESETS if default_job else None
+    model, training = settings(TranslateSettings, given, presets, cell_option)
     count = dates.EXAMPLES if examples is None else examples
-    origin = {"job": "dates", "examples": count, "seed": settings.seed} if default_job else paths(train, valid)
+    origin = {"job": "dates", "examples": count, "seed": model.seed} if default_job else paths(train, valid)
     data = (
-        TranslateData.dates(examples=count, seed=settings.seed)
+        TranslateData.dates(examples=count, seed=model.seed)
         if default_job
         else TranslateData.open(train or [], valid or [], keys=keys)
     )
-    chosen = load_cell(cell)
-    summary = train_translator(chosen, data, settings, training, out, resume=resume, force=force, origin=origin)
-    if is_main():
-        took = f"{summary.steps} steps in {summary.seconds:.0f} s"
-        say(f"trained {cell_name(chosen)} for {took}; ended by {summary.reason}")
-        print(json.dumps({"run": str(out), **asdict(summary)}))
+    summary = train_translator(chosen, data, model, training, out, resume=resume, force=force, origin=origin)
+    report(out, chosen, summary)
 
 
 def translators(runs: list[Path], cells: list[str] | None) -> Translator:

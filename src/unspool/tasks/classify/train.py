@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence as List
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import torch
 
-from unspool.cells import Cell, cell_name
+from unspool.cells import Cell
 from unspool.data.columns import Columns
 from unspool.data.sequences import Sequences
 from unspool.errors import ConfigError, DataError
@@ -22,10 +23,8 @@ from unspool.tasks.classify.settings import ClassifySettings
 from unspool.tasks.classify.targets import KINDS, Target
 from unspool.train import Run, Summary, TrainSettings, fit
 from unspool.train.placement import is_main
-from unspool.train.resume import check_same
+from unspool.train.start import by_part, check, start
 
-SAME = ("task", "cell", "settings", "kind", "labels", "longest", "data")
-"""What a run is resumed with as it began."""
 NAMES = Columns()
 
 
@@ -88,8 +87,8 @@ def train(
     Raises:
         DataError, ConfigError, RunError, TrainingError, Interrupted: see their messages.
     """
-    out, stored = Path(out), cell_name(cell)
-    Run.check(out, files=(TextInputs.FILE, NumberInputs.FILE), resume=resume, force=force)
+    out = Path(out)
+    check(out, "classify", cell, files=(TextInputs.FILE, NumberInputs.FILE), resume=resume, force=force)
     check_kind(data.valid, data.train.kind)
     kind = data.train.kind
     target = _learned_target(data, settings)
@@ -98,27 +97,28 @@ def train(
     parts = {name: (inputs.pack(part), _encoded(target, part)) for name, part in _parts(data)}
     train_batches = Batches(*parts["train"], **size, max_length=settings.max_length)
     valid_batches = Batches(*parts["valid"], **size)
-    config = {
-        "task": "classify",
-        "cell": stored,
-        "settings": asdict(settings),
-        "training": asdict(training),
+    torch.manual_seed(settings.seed)
+    model = SequenceClassifier(cell, settings, target.head, **inputs.sizes())
+    same = {
         "kind": kind,
         "labels": target.to_json(),
         "longest": train_batches.longest,
-        "data": {
-            f"{part}_{name}": value
-            for part, batches in (("train", train_batches), ("valid", valid_batches))
-            for name, value in batches.fingerprint().items()
-        },
-        "columns": None if data.columns is None else asdict(data.columns),
-        "origin": origin or {},
+        "data": by_part(train=train_batches.fingerprint(), valid=valid_batches.fingerprint()),
     }
-    torch.manual_seed(settings.seed)
-    model = SequenceClassifier(cell, settings, target.head, **inputs.sizes())
-    if resume:
-        check_same(Run.open(out), {name: config[name] for name in SAME})
-    run = Run.create(out, config, files=inputs.files(), resume=resume, force=force)
+    more = {"columns": None if data.columns is None else asdict(data.columns)}
+    run = start(
+        out,
+        "classify",
+        cell,
+        settings,
+        training,
+        same=same,
+        more=more,
+        files=inputs.files(),
+        origin=origin,
+        resume=resume,
+        force=force,
+    )
     weights = target.balanced(train_batches.targets) if settings.class_weights == "balanced" else None
     job = ClassifyJob(model, train_batches, valid_batches, target, weights)
     summary = fit(job, training, run, resume=resume)
@@ -156,7 +156,14 @@ def _learned_target(data: ClassifyData, settings: ClassifySettings) -> Target:
     def places(i: int) -> str:
         return data.train.places(i) if i < border else data.valid.places(i - border)
 
-    return KINDS[settings.target].learn(labels, places, settings.order)
+    target = KINDS[settings.target].learn(labels, places, settings.order)
+    if settings.target == "classes" and (unseen := sorted(set(labels[border:]) - set(labels[:border]))):
+        warnings.warn(
+            f"{len(unseen)} of {len(target.classes)} classes are in the validation data only "
+            f"({', '.join(unseen[:10])}); nothing is learned of them",
+            stacklevel=3,
+        )
+    return target
 
 
 def _parts(data: ClassifyData) -> list[tuple[str, Sequences]]:

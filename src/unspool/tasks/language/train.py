@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from unspool.cells import Cell, cell_name
+from unspool.cells import Cell
 from unspool.data.lossless import load_lossless, lossless_bytes, train_lossless
 from unspool.data.lossless_base import LosslessTokenizer
 from unspool.data.plain_text import ended, read_text, split_end
@@ -19,12 +19,10 @@ from unspool.errors import DataError
 from unspool.tasks.language.job import LanguageJob
 from unspool.tasks.language.model import LanguageNetwork
 from unspool.tasks.language.settings import LanguageSettings
-from unspool.train import Run, Summary, TrainSettings, fit
-from unspool.train.resume import check_same
+from unspool.train import Summary, TrainSettings, fit
+from unspool.train.start import by_part, check, start
 
 TOKENIZER = "text.tokenizer"
-SAME = ("task", "cell", "settings", "data")
-"""What a run is resumed with as it began."""
 
 
 @dataclass(frozen=True)
@@ -74,30 +72,22 @@ def train(
     Raises:
         DataError, ConfigError, RunError, TrainingError, Interrupted: see their messages.
     """
-    out, stored = Path(out), cell_name(cell)
-    Run.check(out, files=(TOKENIZER,), resume=resume, force=force)
+    out = Path(out)
+    check(out, "language", cell, files=(TOKENIZER,), resume=resume, force=force)
     tokenizer = load_lossless(out / TOKENIZER) if resume else _learned(data.train, settings)
     ids, valid = (encoded(tokenizer, texts) for texts in (data.train, data.valid))
     streams = Streams(ids, batch=settings.batch, length=settings.truncate, restart=settings.restart, seed=settings.seed)
     if not len(valid):
         raise DataError("the validation text is empty; expected at least one line")
-    config = {
-        "task": "language",
-        "cell": stored,
-        "settings": asdict(settings),
-        "training": asdict(training),
-        "data": {
-            f"{part}_{name}": value
-            for part, text in (("train", ids), ("valid", valid))
-            for name, value in fingerprint(text).items()
-        },
-        "origin": origin or {},
-    }
     torch.manual_seed(settings.seed)
     network = LanguageNetwork(cell, tokenizer.size, settings)
-    if resume:
-        check_same(Run.open(out), {name: config[name] for name in SAME})
-    run = Run.create(out, config, files={TOKENIZER: lossless_bytes(tokenizer)}, resume=resume, force=force)
+    same, files = (
+        {"data": by_part(train=fingerprint(ids), valid=fingerprint(valid))},
+        {TOKENIZER: lossless_bytes(tokenizer)},
+    )
+    run = start(
+        out, "language", cell, settings, training, same=same, files=files, origin=origin, resume=resume, force=force
+    )
     characters = sum(len(ended(text)) for text in data.valid)
     job = LanguageJob(network, streams, valid, characters=characters, before=first_symbol(tokenizer))
     return fit(job, training, run, resume=resume)

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from unspool.cells import Cell, cell_name
+from unspool.cells import Cell
 from unspool.data.tagged import Columns, Tokens, checksum, read_all, split_off
 from unspool.data.words import Pieces, Words
 from unspool.errors import ConfigError, DataError
@@ -20,12 +20,10 @@ from unspool.tasks.tag.model import TagModel
 from unspool.tasks.tag.rules import follow_rules, rules
 from unspool.tasks.tag.settings import TagSettings
 from unspool.tasks.tag.spans import has_prefixes
-from unspool.train import Run, Summary, TrainSettings, fit
-from unspool.train.resume import check_same
+from unspool.train import Summary, TrainSettings, fit
+from unspool.train.start import by_part, check, start
 
 WORDS = "words.json"
-SAME = ("task", "cell", "settings", "columns", "tags", "constrained", "data")
-"""What a run is resumed with as it began."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +92,7 @@ def train(
         (2, ['the', 'cat', 'barks'])
     """
     out = Path(out)
-    Run.check(out, files=(WORDS,), resume=resume, force=force)
+    check(out, "tag", cell, files=(WORDS,), resume=resume, force=force)
     tags = _tags(data.train)
     warn_of_unknown_tags(data.valid, tags)
     words = Words.load(out / WORDS) if resume else _learned_words(data.train, settings)
@@ -102,22 +100,16 @@ def train(
     size = {"max_tokens": settings.max_tokens, "seed": settings.seed}
     train_batches = TagBatches(data.train, words, tags, **size, max_length=settings.max_length)
     valid_batches = TagBatches(data.valid, words, tags, **size)
-    config = {
-        "task": "tag",
-        "cell": cell_name(cell),
-        "settings": asdict(settings),
-        "training": asdict(training),
+    torch.manual_seed(settings.seed)
+    model = TagModel(cell, settings, words=words.size, tags=len(tags))
+    same = {
         "columns": asdict(data.columns),
         "tags": tags,
         "constrained": constrained,
-        "data": {**_fingerprint("train", data.train), **_fingerprint("valid", data.valid)},
-        "origin": origin or {},
+        "data": by_part(train=_fingerprint(data.train), valid=_fingerprint(data.valid)),
     }
-    torch.manual_seed(settings.seed)
-    model = TagModel(cell, settings, words=words.size, tags=len(tags))
-    if resume:
-        check_same(Run.open(out), {name: config[name] for name in SAME})
-    run = Run.create(out, config, files={WORDS: words.to_bytes()}, resume=resume, force=force)
+    files = {WORDS: words.to_bytes()}
+    run = start(out, "tag", cell, settings, training, same=same, files=files, origin=origin, resume=resume, force=force)
     job = TagJob(model, train_batches, valid_batches, tags, rules(tags) if constrained else None)
     return fit(job, training, run, resume=resume)
 
@@ -153,6 +145,6 @@ def _learned_words(sequences: Sequence[Tokens], settings: TagSettings) -> Words:
     )
 
 
-def _fingerprint(part: str, sequences: Sequence[Tokens]) -> dict[str, int]:
+def _fingerprint(sequences: Sequence[Tokens]) -> dict[str, int]:
     """What tells these sequences from others."""
-    return {f"{part}_sequences": len(sequences), f"{part}_crc32": checksum(sequences)}
+    return {"sequences": len(sequences), "crc32": checksum(sequences)}

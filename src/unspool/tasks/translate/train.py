@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from unspool.cells import Cell, cell_name
+from unspool.cells import Cell
 from unspool.data.batches import Batches, plain
 from unspool.data.corpus import JSON_KEYS, ListCorpus, ParallelCorpus, open_parallel
 from unspool.data.covered import check_covered, warn_of_unknown
@@ -20,12 +20,10 @@ from unspool.errors import ConfigError
 from unspool.layers.encoder_decoder import EncoderDecoder
 from unspool.tasks.translate.job import TranslateJob
 from unspool.tasks.translate.settings import TranslateSettings
-from unspool.train import Run, Summary, TrainSettings, fit
-from unspool.train.resume import check_same
+from unspool.train import Summary, TrainSettings, fit
+from unspool.train.start import by_part, check, start
 
 SOURCE, TARGET = "source.tokenizer", "target.tokenizer"
-SAME = ("task", "cell", "settings", "longest_source", "longest_target", "data")
-"""What a run is resumed with as it began."""
 SPARE = 10
 """Symbols by which an answer may be longer than the longest target of the training data."""
 
@@ -81,8 +79,8 @@ def train(
     Raises:
         DataError, ConfigError, RunError, TrainingError, Interrupted: see their messages.
     """
-    out, stored = Path(out), cell_name(cell)
-    Run.check(out, files=(SOURCE, TARGET), resume=resume, force=force)
+    out = Path(out)
+    check(out, "translate", cell, files=(SOURCE, TARGET), resume=resume, force=force)
     source, target = _stored_tokenizers(out) if resume else _learned_tokenizers(data.train, settings)
     if resume and _is_closed(target, settings):
         check_covered(target, data.train, "target")
@@ -91,26 +89,17 @@ def train(
     train_batches = Batches(data.train, source, target, **size)
     valid_batches = Batches(data.valid, source, target, **{**size, "max_length": 10 * settings.max_length})
     longest = (train_batches.longest_source, train_batches.longest_target)
-    config = {
-        "task": "translate",
-        "cell": stored,
-        "settings": asdict(settings),
-        "training": asdict(training),
-        "longest_source": longest[0],
-        "longest_target": longest[1],
-        "data": {
-            f"{part}_{name}": value
-            for part, batches in (("train", train_batches), ("valid", valid_batches))
-            for name, value in batches.fingerprint().items()
-        },
-        "origin": origin or {},
-    }
     torch.manual_seed(settings.seed)
     model = EncoderDecoder(cell, settings.model_config(source.size, target.size))
-    if resume:
-        check_same(Run.open(out), {name: config[name] for name in SAME})
     files = {SOURCE: tokenizer_bytes(source), TARGET: tokenizer_bytes(target)}
-    run = Run.create(out, config, files=files, resume=resume, force=force)
+    same = {
+        "longest_source": longest[0],
+        "longest_target": longest[1],
+        "data": by_part(train=train_batches.fingerprint(), valid=valid_batches.fingerprint()),
+    }
+    run = start(
+        out, "translate", cell, settings, training, same=same, files=files, origin=origin, resume=resume, force=force
+    )
     job = TranslateJob(model, train_batches, valid_batches, target, settings, longest[1] + SPARE)
     return fit(job, training, run, resume=resume)
 
