@@ -48,7 +48,7 @@ def test_a_token_may_be_a_space_where_columns_have_tabs(tmp_path: Path) -> None:
 def test_crlf_bom_and_gzip(tmp_path: Path) -> None:
     plain = read_tagged(written(tmp_path, "a O\nb X\n\nc O\n"))
     for content in (b"\xef\xbb\xbfa O\r\nb X\r\n\r\nc O\r\n", b"a O\nb X\n\nc O"):
-        packed = written(tmp_path, gzip.compress(content), "b.conll.gz")
+        packed = written(tmp_path, gzip.compress(content, mtime=0), "b.conll.gz")
         assert [s[:2] for s in read_tagged(packed)] == [s[:2] for s in plain]
 
 
@@ -78,7 +78,7 @@ def test_json_lines(tmp_path: Path) -> None:
         (b"a O\n\xff O\n", "a.conll", r"line 2: byte 1 .* not UTF-8"),
         ("a O\n".encode("utf-16"), "a.conll", "not UTF-8"),
         (b"no gzip", "a.conll.gz", "cannot be unpacked"),
-        (gzip.compress(b"a O\n" * 99)[:-9], "a.conll.gz", "cannot be unpacked"),
+        (gzip.compress(b"a O\n" * 99, mtime=0)[:-9], "a.conll.gz", "cannot be unpacked"),
         ("[1]\n", "a.jsonl", r"a\.jsonl, line 1: expected a JSON object"),
         ('{"tokens": ["a"]}\n', "a.jsonl", "line 1: expected a JSON object"),
         ('{"tokens": ["a"], "tags": []}\n', "a.jsonl", '"tags" must be a list of texts'),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import os
 import tempfile
 import weakref
 import zlib
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -85,7 +86,7 @@ def _text(line: bytes) -> str:
 
 def _opened(path: Path) -> IO[bytes]:
     """A file of plain text that can be read at any place, and again."""
-    try:
+    with read_errors(path, EXPECTED):
         if path.suffix == ".gz":
             with gzip.open(path) as packed:
                 return _copied(packed)
@@ -94,14 +95,23 @@ def _opened(path: Path) -> IO[bytes]:
             return file
         with file:
             return _copied(file)
+
+
+@contextlib.contextmanager
+def read_errors(path: Path, expected: str) -> Iterator[None]:
+    """Turn what goes wrong in opening, reading or unpacking `path` into a `DataError` that says what was `expected`."""
+    try:
+        yield
+    except DataError:
+        raise
     except FileNotFoundError:
-        raise DataError(f"there is no file {path}; expected {EXPECTED}") from None
+        raise DataError(f"there is no file {path}; expected {expected}") from None
     except IsADirectoryError:
-        raise DataError(f"{path} is a folder; expected {EXPECTED}") from None
+        raise DataError(f"{path} is a folder; expected {expected}") from None
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{path} cannot be unpacked ({error}); it is truncated or not gzip: fetch it again") from None
     except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read ({error}); expected {EXPECTED}") from None
+        raise DataError(f"{path} cannot be read ({error}); expected {expected}") from None
 
 
 def _copied(stream: IO[bytes] | gzip.GzipFile) -> IO[bytes]:

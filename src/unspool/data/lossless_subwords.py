@@ -12,10 +12,10 @@ from typing import Any, Self
 import numpy as np
 
 from unspool.data.lossless_base import BYTES, LosslessTokenizer, lines_of
+from unspool.data.needed import needed
 from unspool.data.subwords import LONGEST_LINE
 from unspool.errors import ConfigError, UnspoolError
 
-INSTALL = "pip install 'unspool[language]'"
 AT_A_TIME = 10_000
 """Lines that are encoded at once."""
 
@@ -36,7 +36,7 @@ class ByteBPETokenizer(LosslessTokenizer):
 
     @classmethod
     def train(cls, texts: Sequence[str], *, vocabulary: int, min_count: int) -> Self:
-        hf = _library()
+        hf = needed("tokenizers", "making subwords", "language")
         tokenizer = hf.Tokenizer(hf.models.BPE())
         tokenizer.pre_tokenizer = hf.pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
         trainer = hf.trainers.BpeTrainer(
@@ -59,7 +59,7 @@ class ByteBPETokenizer(LosslessTokenizer):
     @classmethod
     def from_bytes(cls, content: bytes) -> Self:
         try:
-            model = _library().Tokenizer.from_buffer(content)
+            model = needed("tokenizers", "making subwords", "language").Tokenizer.from_buffer(content)
         except UnspoolError:
             raise
         except Exception as error:  # the library raises no class of its own
@@ -75,7 +75,7 @@ class ByteUnigramTokenizer(LosslessTokenizer):
 
     def __init__(self, model: bytes) -> None:
         self._content = model
-        self._model = _sentencepiece().SentencePieceProcessor(model_proto=model)
+        self._model = needed("sentencepiece", "this tokenizer", "language").SentencePieceProcessor(model_proto=model)
         # The library's id 0 is an unknown symbol, which bytes make needless: all ids are one less here.
         names = [self._model.id_to_piece(i) for i in range(1, self._model.get_piece_size())]
         if names[:BYTES] != [f"<0x{byte:02X}>" for byte in range(BYTES)]:
@@ -89,7 +89,7 @@ class ByteUnigramTokenizer(LosslessTokenizer):
             raise ConfigError(f"min_count is {min_count}; sentencepiece knows no such bound, expected 1")
         written = io.BytesIO()
         try:
-            _sentencepiece().SentencePieceTrainer.train(
+            needed("sentencepiece", "this tokenizer", "language").SentencePieceTrainer.train(
                 sentence_iterator=_lines(texts), model_writer=written, vocab_size=vocabulary, hard_vocab_limit=False,
                 character_coverage=1.0, num_threads=1, max_sentence_length=LONGEST_LINE, byte_fallback=True,
                 normalization_rule_name="identity", add_dummy_prefix=False, remove_extra_whitespaces=False,
@@ -128,22 +128,3 @@ def _byte_letters() -> list[str]:
     printable = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
     others = iter(range(256, 512))
     return [chr(byte if byte in printable else next(others)) for byte in range(BYTES)]
-
-
-def _library() -> Any:
-    try:
-        import tokenizers
-        from tokenizers import models, pre_tokenizers, trainers  # noqa: F401
-    except ImportError as error:
-        raise UnspoolError(f"subwords need the tokenizers library, which is not installed: {INSTALL}") from error
-    return tokenizers
-
-
-def _sentencepiece() -> Any:
-    try:
-        import sentencepiece
-    except ImportError as error:
-        raise UnspoolError(
-            f"this tokenizer needs the sentencepiece library, which is not installed: {INSTALL}"
-        ) from error
-    return sentencepiece

@@ -11,8 +11,8 @@ NAMES = {"kaldi_native_fbank": "kaldi-native-fbank", "sklearn": "scikit-learn"}
 """Packages that are installed under another name than they are imported."""
 
 
-def needed(module: str, use: str) -> Any:
-    """The module, or an error that says what it is for and how to install it.
+def needed(module: str, use: str, extra: str = "classify") -> Any:
+    """The module, or an error that says what it is for and that the `extra` of unspool brings it.
 
     Raises:
         UnspoolError: it is not installed.
@@ -27,5 +27,5 @@ def needed(module: str, use: str) -> Any:
         package = module.partition(".")[0]
         library = NAMES.get(package, package)
         raise UnspoolError(
-            f"{use} needs the {library} library, which is not installed: pip install 'unspool[classify]'"
+            f"{use} needs the {library} library, which is not installed: pip install 'unspool[{extra}]'"
         ) from error

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import gzip
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from unspool.data.lines import read_errors
 from unspool.errors import ConfigError, DataError
 
 EXPECTED = "a file of plain text in UTF-8, also as .gz"
@@ -80,16 +80,8 @@ def split_end(texts: Sequence[str], share: float) -> tuple[list[str], list[str]]
 
 
 def _content(path: Path) -> bytes:
-    try:
+    with read_errors(path, EXPECTED):
         if path.suffix == ".gz":
             with gzip.open(path) as packed:
                 return packed.read()
         return path.read_bytes()
-    except FileNotFoundError:
-        raise DataError(f"there is no file {path}; expected {EXPECTED}") from None
-    except IsADirectoryError:
-        raise DataError(f"{path} is a folder; expected {EXPECTED}") from None
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(f"{path} cannot be unpacked ({error}); it is truncated or not gzip: fetch it again") from None
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error}); expected {EXPECTED}") from None

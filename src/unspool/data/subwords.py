@@ -7,10 +7,9 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from unspool.data.needed import needed
 from unspool.data.symbols import END, PAD, START, SYMBOLS, UNKNOWN
-from unspool.errors import ConfigError, UnspoolError
-
-INSTALL = "pip install 'unspool[translate]'"
+from unspool.errors import ConfigError
 
 LONGEST_LINE = 1 << 20
 """Bytes of a line beyond which sentencepiece does not learn from it (its own default is 4192)."""
@@ -32,7 +31,7 @@ class SubwordTokenizer:
 
     @classmethod
     def train(cls, texts: Iterable[str], *, vocabulary: int, min_count: int, lowercase: bool) -> SubwordTokenizer:
-        hf = _library()
+        hf = needed("tokenizers", "making subwords", "translate")
         tokenizer = hf.Tokenizer(hf.models.BPE(unk_token=SYMBOLS[UNKNOWN]))
         steps = [hf.normalizers.NFC(), *([hf.normalizers.Lowercase()] if lowercase else [])]
         tokenizer.normalizer = hf.normalizers.Sequence(steps)
@@ -75,7 +74,7 @@ class SubwordTokenizer:
     def from_bytes(cls, content: bytes) -> SubwordTokenizer:
         if not isinstance(json.loads(content), dict):  # the library raises a bare Exception on what is not JSON
             raise ValueError("it is not a JSON object")
-        return cls(_library().Tokenizer.from_buffer(content))
+        return cls(needed("tokenizers", "making subwords", "translate").Tokenizer.from_buffer(content))
 
 
 class SentencePieceTokenizer:
@@ -88,7 +87,7 @@ class SentencePieceTokenizer:
 
     def __init__(self, model: bytes, lowercase: bool) -> None:
         self._content, self._lowercase = model, lowercase
-        self._model = _sentencepiece().SentencePieceProcessor(model_proto=model)
+        self._model = needed("sentencepiece", "this tokenizer", "translate").SentencePieceProcessor(model_proto=model)
 
     @classmethod
     def train(cls, texts: Iterable[str], *, vocabulary: int, min_count: int, lowercase: bool) -> SentencePieceTokenizer:
@@ -96,7 +95,7 @@ class SentencePieceTokenizer:
             raise ConfigError(f"min_count is {min_count}; sentencepiece knows no such bound, expected 1")
         written = io.BytesIO()
         try:
-            _sentencepiece().SentencePieceTrainer.train(
+            needed("sentencepiece", "this tokenizer", "translate").SentencePieceTrainer.train(
                 sentence_iterator=iter(text.lower() if lowercase else text for text in texts), model_writer=written,
                 vocab_size=vocabulary, hard_vocab_limit=False, character_coverage=1.0, num_threads=1,
                 max_sentence_length=LONGEST_LINE,
@@ -135,22 +134,3 @@ class SentencePieceTokenizer:
 def _whole(text: str) -> str:
     """`text` with each lone surrogate, which no library takes, as characters that are in no vocabulary."""
     return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
-
-
-def _library() -> Any:
-    try:
-        import tokenizers
-        from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers  # noqa: F401
-    except ImportError as error:
-        raise UnspoolError(f"subwords need the tokenizers library, which is not installed: {INSTALL}") from error
-    return tokenizers
-
-
-def _sentencepiece() -> Any:
-    try:
-        import sentencepiece
-    except ImportError as error:
-        raise UnspoolError(
-            f"this tokenizer needs the sentencepiece library, which is not installed: {INSTALL}"
-        ) from error
-    return sentencepiece

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from unspool.errors import DataError
+from unspool.errors import ConfigError, DataError
 
 Places = Callable[[int], str]
 
@@ -80,7 +80,9 @@ class Target(ABC):
 
     def balanced(self, targets: Tensor) -> Tensor:
         """Weights by which each class counts the same; see `losses`."""
-        raise NotImplementedError(self.kind)
+        raise ConfigError(
+            f"the target {self.kind!r} has no classes that could count the same; set class_weights to 'none'"
+        )
 
 
 def sorted_labels(labels: set[str]) -> tuple[str, ...]:
