@@ -117,6 +117,16 @@ def test_evaluate(run: Path, files: Path) -> None:
     assert "--beam belongs to translators" in str(refused("evaluate", run, "--test", files / "b.txt", "--beam", 3))
 
 
+def test_an_ensemble(run: Path, files: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    call("train", "language", "--train", files / "a.txt", "--out", other, "--seed", 3, *SIZES)
+    both = unspool.load([run, other])
+    done = call("complete", run, "one two", "--ensemble", other, "--length", 20, "--temperature", 0)
+    assert done.stdout == both.complete("one two", length=20, temperature=0) + "\n"
+    measured = call("evaluate", run, other, "--test", files / "b.txt")
+    assert json.loads(measured.stdout) == both.evaluate([files / "b.txt"])
+
+
 def test_resume_goes_on_and_needs_the_text(files: Path, tmp_path: Path) -> None:
     start = ["train", "language", "--out", tmp_path / "run"]
     text = ["--train", files / "a.txt", "--valid", files / "b.txt"]

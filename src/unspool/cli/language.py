@@ -82,6 +82,7 @@ def complete(
     score: Annotated[
         bool, typer.Option("--score", help="Measure instead: a JSON line for each text, or for each line of stdin.")
     ] = False,
+    ensemble: Annotated[list[Path] | None, typer.Option(help="Further runs to average with; may be repeated.")] = None,
     state_in: Annotated[Path | None, typer.Option(help="Go on from the state in this file.")] = None,
     state_out: Annotated[
         Path | None, typer.Option(help="Write the state after the text and all that was drawn to this file.")
@@ -91,10 +92,10 @@ def complete(
 ) -> None:
     """Go on with a text: the most probable next symbols on stderr, the continuation on stdout as it is made."""
     options = CompleteOptions(**given, stop=tuple(stop or ()))
-    check_destination("--state-out", state_out, run)
+    check_destination("--state-out", state_out, run, *(ensemble or []))
     if top < 0:
         raise ConfigError(f"--top is {top}; expected a number of symbols, 0 for none")
-    model = _language_model(run, cell)
+    model = _language_model([run, *(ensemble or [])], cell)
     state = None if state_in is None else model.read_state(state_in)
     if score:
         foreign = [*(f"--{name.replace('_', '-')}" for name in given), *(["--stop"] if stop else [])]
@@ -115,10 +116,10 @@ def complete(
         completion.state.save(state_out)
 
 
-def _language_model(run: Path, cells: list[str] | None) -> LanguageModel:
-    model = loaded([run], cells)
+def _language_model(runs: list[Path], cells: list[str] | None) -> LanguageModel:
+    model = loaded(runs, cells)
     if not isinstance(model, LanguageModel):
-        raise ConfigError(f"{run} holds no language model; give a run of `unspool train language`")
+        raise ConfigError(f"{runs[0]} holds no language model; give a run of `unspool train language`")
     return model
 
 

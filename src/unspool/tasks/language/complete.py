@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import codecs
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated
-
-import torch
 
 from unspool.data.lossless_base import LosslessTokenizer
 from unspool.decode.draw import Draw
 from unspool.errors import ConfigError
-from unspool.layers.stream import stream
 from unspool.tasks.language.model import LanguageNetwork
+from unspool.tasks.language.reading import Reading
 from unspool.tasks.language.state import State
 
 
@@ -57,15 +55,19 @@ class Completion:
     """
 
     def __init__(
-        self, network: LanguageNetwork, tokenizer: LosslessTokenizer, state: State, options: CompleteOptions
+        self,
+        networks: Sequence[LanguageNetwork],
+        tokenizer: LosslessTokenizer,
+        state: State,
+        options: CompleteOptions,
     ) -> None:
-        self._network, self._tokenizer, self._options = network, tokenizer, options
-        self._stream = stream(network.recurrent, state=state.layers)
+        self._tokenizer, self._options = tokenizer, options
+        self._reading = Reading(networks, state.layers)
         self._symbol, self._model = state.symbol, state.model
 
     @property
     def state(self) -> State:
-        return State(self._stream.state, self._symbol, self._model)
+        return State(self._reading.layers, self._symbol, self._model)
 
     def __iter__(self) -> Iterator[str]:
         held = ""
@@ -88,18 +90,9 @@ class Completion:
         draw = Draw(seed=o.seed, temperature=o.temperature, top_k=o.top_k, top_p=o.top_p)
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         for _ in range(o.length):
-            self._symbol = draw(self._scores())
+            self._symbol = draw(self._reading.scores(self._symbol))
             yield decoder.decode(self._tokenizer.contents[self._symbol])
         yield decoder.decode(b"", True)
-
-    @torch.no_grad()
-    def _scores(self) -> torch.Tensor:
-        return next_scores(self._network, self._stream.push(self._network.embedding(torch.tensor([self._symbol]))))
-
-
-def next_scores(network: LanguageNetwork, outputs: torch.Tensor) -> torch.Tensor:
-    """Log-probabilities `[V]` of the next symbol, from the recurrent layers' outputs `[1, H]` at the latest one."""
-    return torch.log_softmax(network.logits(network.projection(outputs))[0].float(), 0)
 
 
 def _begun(text: str, stop: str) -> int:

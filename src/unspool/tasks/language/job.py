@@ -67,7 +67,7 @@ class LanguageJob:
     def validate(self, model: nn.Module) -> dict[str, float]:
         """See `Score.metrics`; the whole validation text, every symbol once."""
         assert isinstance(model, LanguageNetwork)
-        return Score(float(nats(model, self._valid).sum()), self._characters, self._symbols).metrics()
+        return Score(float(nats([model], self._valid).sum()), self._characters, self._symbols).metrics()
 
     def carried(self) -> dict[str, Tensor]:
         """The state after the latest chunk, its tensors numbered."""

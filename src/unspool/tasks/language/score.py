@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from unspool.cells.state import Tree
 from unspool.data.batches import pad
 from unspool.tasks.language.model import LanguageNetwork
+from unspool.tasks.language.reading import mean_log
 
 STEPS = 256
 """Steps that are run at once."""
@@ -84,25 +85,28 @@ def cut(ids: np.ndarray, before: int, *, streams: int, warm: int) -> list[Row]:
 
 
 @torch.no_grad()
-def nats(network: LanguageNetwork, rows: Sequence[Row], state: Tree = None) -> Tensor:
-    """The negative log-probability of the predicted symbols of each row, float64 `[R]`; `network` in eval mode.
+def nats(networks: Sequence[LanguageNetwork], rows: Sequence[Row], layers: Tree = None) -> Tensor:
+    """The negative log-probability of the predicted symbols of each row, float64 `[R]`.
 
     Args:
-        network: the model.
+        networks: one, or the members of an ensemble, whose probabilities are averaged; in eval mode.
         rows: pieces of text.
-        state: to begin with, of as many rows; the empty one if `None`.
+        layers: the state to begin with, one entry a network, of as many rows; the empty one if `None`.
     """
-    device = network.embedding.weight.device
+    states = [None] * len(networks) if layers is None else list(layers)
     total = torch.zeros(len(rows), dtype=torch.float64)
     for at in range(0, max((len(row.target) for row in rows), default=0), STEPS):
         source, lengths = pad([row.source[at : at + STEPS] for row in rows])
         target, _ = pad([row.target[at : at + STEPS] for row in rows])
-        features, state = network(source.to(device), state, lengths)
         steps = torch.arange(source.shape[1])
         warm = torch.tensor([row.warm - at for row in rows])
         counted = (steps < lengths.unsqueeze(1)) & (steps >= warm.unsqueeze(1))
-        costs = _costs(network, features[counted.to(device)], target[counted].to(device))
-        total.index_add_(0, torch.nonzero(counted)[:, 0], costs)
+        scores: list[Tensor] = []
+        for number, network in enumerate(networks):
+            device = network.embedding.weight.device
+            features, states[number] = network(source.to(device), states[number], lengths)
+            scores.append(-_costs(network, features[counted.to(device)], target[counted].to(device)))
+        total.index_add_(0, torch.nonzero(counted)[:, 0], -mean_log(scores))
     return total
 
 

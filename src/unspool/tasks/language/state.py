@@ -18,7 +18,8 @@ FORMAT = "1"
 
 @dataclass(frozen=True)
 class State:
-    """`layers`: the state of each layer after all symbols but the latest; `symbol`: that one, which is read next.
+    """`layers`: of each network the state of each layer after all symbols but the latest; `symbol`: that one, which is
+    read next.
 
     `model` is a checksum of the weights that it belongs to.
     """
