@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +140,19 @@ def test_a_bad_step_costs_its_own_sequence_only(slopes: Path, steps: Path, tmp_p
     rows = {row[0]: row[1] for row in csv.reader(io.StringIO(done.stdout))}
     assert done.exit_code == 1 and rows.pop("s1") == "" and all(rows.values()) and len(rows) == 12
     assert f"steps.csv, row {len(lines) - 5}" in done.stderr
+
+
+def test_a_number_beyond_the_scale_costs_its_own_sequence_only(slopes: Path, steps: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(slopes, tmp_path / "run"))
+    scale = json.loads((run / "scaler.json").read_text())
+    (run / "scaler.json").write_text(json.dumps({**scale, "deviation": [1e-3, 1]}))
+    lines = steps.read_text().splitlines()
+    lines[6] = "s1,1,-3e38,1,fall"
+    (tmp_path / "steps.csv").write_text("\n".join(lines) + "\n")
+    done = call("classify", run, tmp_path / "steps.csv")
+    rows = {row[0]: row[1] for row in csv.reader(io.StringIO(done.stdout))}
+    assert done.exit_code == 1 and rows.pop("s1") == "" and all(rows.values()) and len(rows) == 12
+    assert "steps.csv, rows 6 to 9 (id 's1') has -3e+38 as 'x' in step 2; expected a number nearer" in done.stderr
 
 
 def test_what_is_wrong_with_the_whole_file_is_said_once(run: Path, tmp_path: Path) -> None:

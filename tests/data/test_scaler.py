@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.preprocessing import StandardScaler
 
-from unspool.data.scaler import Scaler
+from unspool.data.scaler import BLOCK, Scaler
 
 
 @given(steps=st.integers(2, 30), features=st.integers(1, 4), seed=st.integers(0, 99), shift=st.sampled_from([0, 1e3]))
@@ -46,3 +46,24 @@ def test_the_input_stays_as_it_was() -> None:
 def test_a_foreign_scale_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises((ValueError, TypeError)):
         Scaler.from_json({"features": ["x"], "mean": [0.0], "deviation": [1.0]} | change)
+
+
+def test_numbers_whose_differences_and_squares_overflow_float32() -> None:
+    numbers = np.array([[-3e38, 1e-45], [3e38, 0], [1e38, 0]], dtype=np.float32)
+    scaler = Scaler.fit(numbers, ("large", "small"))
+    expected = np.asarray(StandardScaler().fit_transform(numbers.astype(np.float64) * [1, 1e45]))
+    np.testing.assert_allclose(scaler(numbers), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("value", [0.1, 1e38, -3e38, 7e-46])
+def test_a_large_constant_is_nothing_on_its_scale(value: float) -> None:
+    numbers = np.full((1000, 1), value, dtype=np.float32)
+    assert (Scaler.fit(numbers, ("x",))(numbers) == 0).all()
+
+
+def test_what_float32_does_not_hold_is_infinite_and_many_steps_are_as_few() -> None:
+    numbers = np.zeros((BLOCK + 5, 2), dtype=np.float32)
+    numbers[[3, -2], 1] = 3e38
+    scaled = Scaler(("x", "y"), (0.0, 1.0), (1.0, 1e-3))(numbers)
+    assert np.argwhere(~np.isfinite(scaled)).tolist() == [[3, 1], [BLOCK + 3, 1]]
+    assert scaled[-1].tolist() == scaled[0].tolist() == [0, -1000]

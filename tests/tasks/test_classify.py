@@ -16,7 +16,7 @@ import pytest
 import torch
 
 import unspool
-from unspool.cells import GRUCell, LSTMCell
+from unspool.cells import GRUCell, LSTMCell, RNNCell
 from unspool.data.sequences import Sequences, starts_and_end
 from unspool.errors import ConfigError, DataError, RunError, ShapeError, UnspoolError
 from unspool.tasks.classify import ClassifyData, ClassifySettings, train
@@ -228,6 +228,32 @@ def test_many_threads_get_what_one_gets(letters: Path) -> None:
 def test_arrays_that_cannot_be_read_are_named(given: Any, message: str, slopes: Path) -> None:
     with pytest.raises(DataError, match=message):
         unspool.load(slopes).classify(given)
+
+
+def test_a_number_beyond_the_scale_of_the_training_is_named(slopes: Path, tmp_path: Path) -> None:
+    run = edited(
+        Path(shutil.copytree(slopes, tmp_path / "copy")),
+        lambda scale: scale.update(deviation=[1, 1, 1e-3]),
+        "scaler.json",
+    )
+    given = [np.ones((3, 3)), np.array([[1, 1, 1], [1, 3e38, 1], [1, 1, 3e38]]), np.zeros((0, 3)), np.ones((1, 3))]
+    for ask in (unspool.load(run).classify, unspool.load([slopes, run]).classify, unspool.load(run).states):
+        with pytest.raises(DataError, match=r"sequence 2 of the list has 3e\+38 as 'z' in step 3; .*deviation 0\.001"):
+            ask(given)
+    with pytest.raises(DataError, match=r"words\.csv, row 3 has 3e\+38 as 'z' in step 3"):
+        unspool.load(run).evaluate(numbers(given, ["up"] * 4))
+
+
+def test_outputs_that_are_not_finite_are_no_answer(tmp_path: Path) -> None:
+    """Nothing bounds the state of this network."""
+    fit(tmp_path, waves(20), RNNCell, cell_options={"nonlinearity": "relu"}, max_steps=1)
+    classifier = unspool.load(tmp_path)
+    given = numbers([np.ones((3, 3)), np.full((200, 3), 3e38)], ["up", "up"])
+    found = classifier.attempt(given)
+    assert not isinstance(found[0], str) and isinstance(found[1], str)
+    for ask in (classifier.classify, classifier.evaluate):
+        with pytest.raises(DataError, match=r"words\.csv, row 3 makes outputs of the network that are not finite"):
+            ask(given)
 
 
 def test_one_instead_of_a_list_is_refused(letters: Path, slopes: Path) -> None:

@@ -186,6 +186,12 @@ class TestNumber:
         with pytest.raises(DataError, match="all 2 labels are the number 1"):
             Number.learn(["1", "1.0"], place)
 
+    def test_what_is_too_large_or_too_far_is_named(self) -> None:
+        with pytest.raises(DataError, match="row 3: the label '-1e300' is too large for a mean and a deviation"):
+            Number.learn(["1", "-1e300", "2"], place)
+        with pytest.raises(DataError, match="row 3: the label '1e60' is too far from .*mean 2, deviation 1"):
+            Number.learn(["1", "3"], place).encode(["1", "1e60"], place)
+
     def test_r2_of_equal_labels_is_unknown(self) -> None:
         target = Number(0.0, 1.0)
         assert math.isnan(target.metrics(torch.zeros(2, 1).double(), torch.ones(2))["r2"])

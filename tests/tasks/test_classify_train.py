@@ -232,6 +232,20 @@ def test_a_rare_class_may_be_only_in_the_validation_data(tmp_path: Path) -> None
     assert unspool.load(tmp_path).classes == ("p", "q", "r")
 
 
+def test_numbers_that_no_float32_mean_holds(tmp_path: Path) -> None:
+    def large(top: float) -> Sequences:
+        data = counted(lambda ones, length: "more" if 2 * ones > length else "less")
+        assert data.numbers is not None
+        return replace(data, numbers=((2 * data.numbers - 1) * top).astype(np.float32))
+
+    best = fit(tmp_path / "run", ClassifyData(large(3e38), large(3e38)), lr=0.03, epochs=8).best
+    assert best["accuracy"] > 0.9
+    with pytest.raises(
+        DataError, match=r"words\.csv, row 2 has 3e\+38 as 'x' in step 1; .*mean .*e-08, deviation 9.*e-07"
+    ):
+        fit(tmp_path / "other", ClassifyData(large(1e-6), large(3e38)), max_steps=1)
+
+
 def test_labels_are_needed(tmp_path: Path) -> None:
     bare = replace(PAIRS, labels=None)
     with pytest.raises(DataError, match="the sequences to valid on have no labels|to validate on have no labels"):

@@ -108,15 +108,12 @@ class Answers:
         return [part for path in self._files for part in readable_parts(path, self._columns, lambda one: read([one]))]
 
     def _answers(self, sequences: Sequences, known: list[str | None]) -> list[Prediction | None]:
-        problems = [a or b for a, b in zip(known, self._classifier.problems(sequences), strict=True)]
-        for i, problem in enumerate(problems):
-            if problem is not None:
-                say(f"error: {sequences.places(i)} {problem}; its fields are left empty")
-        fine = [i for i, problem in enumerate(problems) if problem is None]
-        found: list[Prediction | None] = [None] * len(sequences)
-        for i, answer in zip(fine, self._classifier.classify(sequences.select(np.array(fine, dtype=int))), strict=True):
-            found[i] = answer
-        return found
+        attempts = self._classifier.attempt(sequences)
+        found = [problem or answer for problem, answer in zip(known, attempts, strict=True)]
+        for i, answer in enumerate(found):
+            if isinstance(answer, str):
+                say(f"error: {sequences.places(i)} {answer}; its fields are left empty")
+        return [None if isinstance(answer, str) else answer for answer in found]
 
 
 def draw_measured(classifier: Classifier, measured: Measured, folder: Path) -> None:

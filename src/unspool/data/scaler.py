@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+BLOCK = 1 << 14
+"""Steps that are scaled at once, so that little of the data is in memory in float64."""
+
 
 @dataclass(frozen=True)
 class Scaler:
@@ -32,20 +35,20 @@ class Scaler:
     @classmethod
     def fit(cls, numbers: np.ndarray, features: tuple[str, ...]) -> Scaler:
         """Mean and deviation of `numbers` `[steps, F]`, feature by feature; a constant feature keeps its scale."""
-        mean, deviation = [], []
-        for column in numbers.T:
-            exact = column.astype(np.float64)
-            mean.append(float(exact.mean()) if len(exact) else 0.0)
-            spread = float(exact.std()) if len(exact) else 0.0
-            # Of equal numbers the deviation is rounding, not always 0.
-            deviation.append(spread if spread > 1e-12 * abs(mean[-1]) else 1.0)
-        return cls(features, tuple(mean), tuple(deviation))
+        found = [_mean_and_deviation(column.astype(np.float64)) for column in numbers.T]
+        return cls(features, tuple(mean for mean, _ in found), tuple(deviation for _, deviation in found))
 
     def __call__(self, numbers: np.ndarray) -> np.ndarray:
-        """`numbers` `[…, F]`, scaled, float32."""
-        scaled = numbers - np.asarray(self.mean, dtype=np.float32)
-        scaled /= np.asarray(self.deviation, dtype=np.float32)
-        return scaled.astype(np.float32, copy=False)
+        """`numbers` `[steps, F]`, scaled, float32: infinite where float32 holds no such number.
+
+        Computed in float64: differences of float32 numbers, and their squares, may be larger than float32 holds.
+        """
+        mean, deviation = np.asarray(self.mean), np.asarray(self.deviation)
+        scaled = np.empty(numbers.shape, dtype=np.float32)
+        with np.errstate(over="ignore"):
+            for at in range(0, len(numbers), BLOCK):
+                scaled[at : at + BLOCK] = (numbers[at : at + BLOCK] - mean) / deviation
+        return scaled
 
     def to_json(self) -> dict[str, Any]:
         """The content of a run's scaler.json."""
@@ -58,3 +61,10 @@ class Scaler:
         if not all(isinstance(name, str) for name in features):
             raise ValueError("a name of a feature is not text")
         return cls(features, tuple(map(float, content["mean"])), tuple(map(float, content["deviation"])))
+
+
+def _mean_and_deviation(values: np.ndarray) -> tuple[float, float]:
+    """Of equal numbers, and of none, the deviation is 1; computed, both would be off by rounding."""
+    if not len(values) or values.min() == values.max():
+        return (float(values[0]) if len(values) else 0.0), 1.0
+    return float(values.mean()), float(values.std())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from collections.abc import Sequence as List
 from dataclasses import dataclass
@@ -29,6 +30,10 @@ from unspool.train import Run
 STEP_LIMIT = 200_000
 """Steps of a sequence above which it is refused: the outputs of all its steps are in memory at once."""
 BATCH_STEPS = 20_000
+NOT_FINITE = (
+    "makes outputs of the network that are not finite; its numbers are too far from those of the training data: mend "
+    "them or leave the sequence out"
+)
 
 
 @dataclass(frozen=True)
@@ -96,14 +101,21 @@ class Classifier:
         Raises:
             DataError: a sequence cannot be read by this model, or has more than `STEP_LIMIT` steps; it is named.
         """
-        sequences = self._checked(given, "classify")
-        return [self._prediction(row) for row in self._predictions(sequences).tolist()]
+        sequences = as_sequences(given, self.kind, self.members[0].inputs, "classify")
+        found: list[Prediction] = []
+        for i, answer in enumerate(self.attempt(sequences)):
+            if isinstance(answer, str):
+                raise DataError(f"{sequences.places(i)} {answer}")
+            found.append(answer)
+        return found
 
-    def problems(self, sequences: Sequences) -> list[str | None]:
-        """Why each sequence cannot be answered, to be read after its place; None where it can."""
-        longest = np.max([member.inputs.pack(sequences).lengths for member in self.members], 0)
-        wrong = f"steps; the limit is {STEP_LIMIT}. Cut it into parts"
-        return [f"has {length} {wrong}" if length > STEP_LIMIT else None for length in longest.tolist()]
+    def attempt(self, sequences: Sequences) -> list[Prediction | str]:
+        """The answer to each sequence, or why it has none, to be read after its place."""
+        problems = self._problems(sequences)
+        fine = [i for i, problem in enumerate(problems) if problem is None]
+        chosen = sequences if len(fine) == len(problems) else sequences.select(np.array(fine, dtype=np.int64))
+        answers = iter(self._predictions(chosen).tolist())
+        return [self._answer(next(answers)) if problem is None else problem for problem in problems]
 
     def evaluate(self, test: List[Path | str] | Sequences | None = None) -> dict[str, Any]:
         """Metrics on labelled data: files, `Sequences`, or the test part of the default job if None.
@@ -124,6 +136,9 @@ class Classifier:
         assert sequences.labels is not None
         targets = self.target.encode(sequences.labels, sequences.places)
         predictions = self._predictions(sequences)
+        if not predictions.isfinite().all():
+            worst = int((~predictions.isfinite().all(1)).int().argmax())
+            raise DataError(f"{sequences.places(worst)} {NOT_FINITE}")
         metrics: dict[str, Any] = {"sequences": len(targets), **self.target.metrics(predictions, targets)}
         plain = predictions
         if self.target.has_probabilities:
@@ -196,10 +211,15 @@ class Classifier:
 
     def _checked(self, given: Any, method: str) -> Sequences:
         sequences = as_sequences(given, self.kind, self.members[0].inputs, method)
-        for i, problem in enumerate(self.problems(sequences)):
+        for i, problem in enumerate(self._problems(sequences)):
             if problem is not None:
                 raise DataError(f"{sequences.places(i)} {problem}")
         return sequences
+
+    def _problems(self, sequences: Sequences) -> list[str | None]:
+        """Why each sequence cannot be read, to be read after its place; None where it can."""
+        each = [_problems_of(member.inputs, sequences) for member in self.members]
+        return [next(filter(None, found), None) for found in zip(*each, strict=True)]
 
     def _predictions(self, sequences: Sequences, *, calibrated: bool = True) -> Tensor:
         """Probabilities `[N, K]`, or numbers `[N, 1]`: the mean over the runs."""
@@ -209,10 +229,20 @@ class Classifier:
             found.append(member.target.predictions(outputs, member.temperature if calibrated else 1.0))
         return torch.stack(found).mean(0)
 
-    def _prediction(self, row: list[float]) -> Prediction:
+    def _answer(self, row: list[float]) -> Prediction | str:
+        if not all(map(math.isfinite, row)):
+            return NOT_FINITE
         if not self.target.has_probabilities:
             return Prediction(self.target.label(row), {}, row[0])
         return Prediction(self.target.label(row), dict(zip(self.classes, row, strict=True)))
+
+
+def _problems_of(inputs: Inputs, sequences: Sequences) -> list[str | None]:
+    packed = inputs.pack(sequences)
+    found = inputs.problems(sequences, packed)
+    for i in np.flatnonzero(packed.lengths > STEP_LIMIT).tolist():
+        found[i] = f"has {packed.lengths[i]} steps; the limit is {STEP_LIMIT}. Cut it into parts"
+    return found
 
 
 @torch.no_grad()

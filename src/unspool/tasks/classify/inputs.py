@@ -29,6 +29,10 @@ class Inputs(Protocol):
         """The sequences as a model reads them; `DataError` if they are of another kind than in training."""
         ...
 
+    def problems(self, sequences: Sequences, packed: Packed) -> list[str | None]:
+        """Why a model cannot read each of the packed sequences, to be read after its place; None where it can."""
+        ...
+
     def sizes(self) -> dict[str, int]:
         """What `SequenceClassifier` must know of them."""
         ...
@@ -63,6 +67,9 @@ class TextInputs:
         check_kind(sequences, self.kind)
         rows = [np.asarray(self.tokenizer.encode(plain(text)), dtype=np.int32) for text in sequences.texts or ()]
         return Packed.of(rows) if rows else Packed(np.zeros(0, dtype=np.int32), np.zeros(1, dtype=np.int64))
+
+    def problems(self, sequences: Sequences, packed: Packed) -> list[str | None]:
+        return [None] * len(sequences)
 
     def pieces(self, text: str) -> list[str]:
         """Each symbol of a text as text; whole words but the first with the space before them."""
@@ -100,6 +107,24 @@ class NumberInputs:
         assert sequences.numbers is not None and sequences.offsets is not None
         return Packed(self.scaler(sequences.numbers), sequences.offsets)
 
+    def problems(self, sequences: Sequences, packed: Packed) -> list[str | None]:
+        found: list[str | None] = [None] * len(sequences)
+        steps = np.flatnonzero(~np.isfinite(packed.values).all(1))
+        members, first = np.unique(np.searchsorted(packed.offsets, steps, side="right") - 1, return_index=True)
+        for member, step in zip(members.tolist(), steps[first].tolist(), strict=True):
+            found[member] = self._too_far(sequences, packed, step, step - int(packed.offsets[member]) + 1)
+        return found
+
+    def _too_far(self, sequences: Sequences, packed: Packed, row: int, step: int) -> str:
+        assert sequences.numbers is not None
+        feature = int((~np.isfinite(packed.values[row])).argmax())
+        mean, deviation = self.scaler.mean[feature], self.scaler.deviation[feature]
+        return (
+            f"has {sequences.numbers[row, feature]:g} as {self.scaler.features[feature]!r} in step {step}; expected a "
+            f"number nearer to those of the training data (mean {mean:g}, deviation {deviation:g}), on whose scale "
+            "float32 does not hold it: mend it or leave the sequence out"
+        )
+
     def sizes(self) -> dict[str, int]:
         return {"features": len(self.scaler.features)}
 
@@ -122,6 +147,15 @@ def load_inputs(folder: Path, kind: Any) -> Inputs:
     content = read_json(path, "a run on numbers holds their scale")
     with understood(path):
         return NumberInputs(Scaler.from_json(content))
+
+
+def pack_all(inputs: Inputs, sequences: Sequences) -> Packed:
+    """`inputs.pack`; `DataError` names the first sequence with a problem."""
+    packed = inputs.pack(sequences)
+    for i, problem in enumerate(inputs.problems(sequences, packed)):
+        if problem is not None:
+            raise DataError(f"{sequences.places(i)} {problem}")
+    return packed
 
 
 def check_kind(sequences: Sequences, kind: str) -> None:

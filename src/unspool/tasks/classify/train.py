@@ -16,12 +16,13 @@ from unspool.data.sequences import Sequences
 from unspool.errors import ConfigError, DataError
 from unspool.tasks.classify.batches import Batches
 from unspool.tasks.classify.calibrate import calibration_error, fit_temperature
-from unspool.tasks.classify.inputs import NumberInputs, TextInputs, check_kind, learn_inputs, load_inputs
+from unspool.tasks.classify.inputs import NumberInputs, TextInputs, check_kind, learn_inputs, load_inputs, pack_all
 from unspool.tasks.classify.job import ClassifyJob, outputs_of
 from unspool.tasks.classify.model import SequenceClassifier
 from unspool.tasks.classify.settings import ClassifySettings
 from unspool.tasks.classify.targets import KINDS, Target
 from unspool.train import Run, Summary, TrainSettings, fit
+from unspool.train.kept import kept_said
 from unspool.train.placement import is_main
 from unspool.train.start import by_part, check, start
 
@@ -94,7 +95,7 @@ def train(
     target = _learned_target(data, settings)
     inputs = load_inputs(out, kind) if resume and _kind_of(out) == kind else learn_inputs(data.train, settings)
     size = {"max_tokens": settings.max_tokens, "seed": settings.seed}
-    parts = {name: (inputs.pack(part), _encoded(target, part)) for name, part in _parts(data)}
+    parts = {name: (pack_all(inputs, part), _encoded(target, part)) for name, part in _parts(data)}
     train_batches = Batches(*parts["train"], **size, max_length=settings.max_length)
     valid_batches = Batches(*parts["valid"], **size)
     torch.manual_seed(settings.seed)
@@ -137,7 +138,7 @@ def _calibrated(summary: Summary, run: Run, model: SequenceClassifier, target: T
         "ece_uncalibrated": calibration_error(target, outputs, targets),
     }
     if is_main():
-        with run.locked():
+        with kept_said(run), run.locked():
             run.change(calibration=measured)
     return replace(summary, best={**summary.best, **measured})
 

@@ -34,9 +34,17 @@ class Number(Target):
     @classmethod
     def learn(cls, labels: Sequence[str], places: Places, order: Sequence[str] = ()) -> Self:
         values = _values(labels, places)
-        if not np.ptp(values) > 0:
+        if values.min() == values.max():
             raise DataError(f"all {len(labels)} labels are the number {labels[0]}; expected numbers that differ")
-        return cls(float(values.mean()), float(values.std()))
+        with np.errstate(over="ignore"):
+            mean, deviation = float(values.mean()), float(values.std())
+        if not math.isfinite(deviation):
+            i = int(np.abs(values).argmax())
+            raise DataError(
+                f"{places(i)}: the label {labels[i]!r} is too large for a mean and a deviation of the labels; expected "
+                "numbers whose squares can be added up: correct it, or write labels in a larger unit"
+            )
+        return cls(mean, deviation)
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> Self:
@@ -49,7 +57,15 @@ class Number(Target):
         return {"target": self.kind, "mean": self.mean, "deviation": self.deviation}
 
     def encode(self, labels: Sequence[str], places: Places) -> Tensor:
-        return torch.from_numpy((_values(labels, places) - self.mean) / self.deviation).float()
+        with np.errstate(over="ignore"):
+            scaled = ((_values(labels, places) - self.mean) / self.deviation).astype(np.float32)
+        if not np.isfinite(scaled).all():
+            i = int((~np.isfinite(scaled)).argmax())
+            raise DataError(
+                f"{places(i)}: the label {labels[i]!r} is too far from those of the training data (mean {self.mean:g}, "
+                f"deviation {self.deviation:g}) for float32; correct it or leave the row out"
+            )
+        return torch.from_numpy(scaled)
 
     def losses(self, outputs: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
         return (outputs.squeeze(1) - targets) ** 2
