@@ -16,22 +16,56 @@ from unspool.errors import RunError, UnspoolError
 TEMPORARY = ".tmp-"
 """Prefix of the names of unfinished files and folders; whoever holds the run's lock may delete them."""
 
-_FULL = {
-    errno.ENOSPC: "the disk is full",
-    errno.EDQUOT: "the disk quota is used up",
-    errno.EFBIG: "the file is larger than allowed",
+_REASONS = {
+    errno.ENOSPC: ("the disk is full", "make room"),
+    errno.EDQUOT: ("the disk quota is used up", "make room"),
+    errno.EFBIG: ("the file is larger than allowed", "raise the limit"),
 }
 
 
+class NotWritten(RunError):
+    """A file or folder could not be written: `what` says which and why, `remedy` what lets it be written there."""
+
+    def __init__(self, path: Path, error: OSError) -> None:
+        reason, self.remedy = _REASONS.get(error.errno or 0, (error.strerror or str(error), "put that right"))
+        self.what = f"{path} could not be written: {reason}"
+        super().__init__(f"{self.what}; {self.remedy}, or choose another place")
+
+
+@contextlib.contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """The name, beside `path`, of a file for the body to write: then it is brought to the disk and becomes `path`.
+
+    If anything fails, the former `path` is untouched and nothing else is left; an `OSError` becomes `NotWritten`. A
+    link stays one. What is no regular file, such as a pipe, is written to as it is.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with replaced(Path(folder, "a.txt")) as temporary:
+        ...         _ = temporary.write_text("whole")
+        ...     [(path.name, path.read_text()) for path in Path(folder).iterdir()]
+        [('a.txt', 'whole')]
+    """
+    with explained(path):
+        if path.exists() and not path.is_file():
+            yield path
+            return
+        final = Path(os.path.realpath(path))
+        temporary = final.with_name(f"{TEMPORARY}{final.name}")
+        with removed_on_error(temporary):
+            yield temporary
+            _sync(temporary)
+            if final.exists():
+                shutil.copymode(final, temporary)
+            os.replace(temporary, final)
+
+
 def write_bytes(path: Path, data: bytes) -> None:
-    """Replace `path` by `data` atomically. A full disk raises `RunError` and leaves the former file untouched."""
-    temporary = path.with_name(f"{TEMPORARY}{path.name}")
-    with explained(path), removed_on_error(temporary):
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+    """Replace `path` by `data` atomically. A full disk raises `NotWritten` and leaves the former file untouched."""
+    with replaced(path) as temporary:
+        temporary.write_bytes(data)
+    with explained(path):
         sync_folder(path.parent)
 
 
@@ -69,7 +103,11 @@ def understood(path: Path) -> Iterator[None]:
 
 def sync_folder(folder: Path) -> None:
     """Make a rename inside `folder` survive a loss of power."""
-    handle = os.open(folder, os.O_RDONLY)
+    _sync(folder)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
@@ -96,12 +134,8 @@ def remove(path: Path) -> None:
 
 @contextlib.contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Turn an `OSError` of writing `path` into a `RunError` that says what was kept and what to do."""
+    """Turn an `OSError` of writing `path` into `NotWritten`."""
     try:
         yield
     except OSError as error:
-        reason = _FULL.get(error.errno or 0, error.strerror or str(error))
-        raise RunError(
-            f"{path} could not be written: {reason}. What was saved before is untouched; make room (or choose another "
-            "--out) and go on with --resume"
-        ) from error
+        raise NotWritten(path, error) from error

@@ -20,10 +20,11 @@ from unspool.train.checkpoint import best_path, latest_checkpoint, prune, read_c
 from unspool.train.files import understood, write_bytes
 from unspool.train.interrupt import Interrupted, Interrupts
 from unspool.train.job import CarriesState, Job
+from unspool.train.kept import kept_said
 from unspool.train.learner import Learner
 from unspool.train.meter import Meter
 from unspool.train.metrics import MetricsLog
-from unspool.train.placement import Placement
+from unspool.train.placement import Placement, is_main
 from unspool.train.progress import Progress
 from unspool.train.resume import note_changes
 from unspool.train.run import Run
@@ -56,8 +57,8 @@ def fit(job: Job, settings: TrainSettings, run: Run, *, resume: bool = False) ->
     damaged or cannot be written, and `ConfigError` for settings that the device or the job cannot satisfy. Whatever
     it raises, the latest checkpoint and model.safetensors stay whole.
     """
-    place = Placement()
-    with run.locked() if place.main else contextlib.nullcontext(), Interrupts() as interrupts:
+    with kept_said(run), run.locked() if is_main() else contextlib.nullcontext(), Interrupts() as interrupts:
+        place = Placement()
         training = Training(job, settings, run, place, interrupts)
         training.begin(resume)
         try:
