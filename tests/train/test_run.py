@@ -99,6 +99,22 @@ def test_force_spares_a_run_in_training(run: Run) -> None:
     assert run.weights_path.exists()
 
 
+@pytest.mark.parametrize("how", [{}, {"force": True}, {"resume": True}], ids=str)
+def test_a_training_is_noticed_before_anything_else(how: dict[str, bool], run: Run) -> None:
+    with run.locked(), pytest.raises(RunError, match=r"another training \(process \d+\) writes to"):
+        Run.check(run.path, **how)
+
+
+def test_a_run_that_another_training_replaced_is_left_alone(run: Run) -> None:
+    Run.create(run.path, {"task": "toy", "hidden": 8}, force=True)
+    with pytest.raises(RunError, match="another training replaced .*run in the meantime"), run.locked():
+        raise AssertionError
+    again = Run.open(run.path)
+    again.change(sizes=(1, 2))
+    with again.locked():  # what it changed itself is no other's
+        assert again.config["sizes"] == [1, 2]
+
+
 def test_resume_keeps_the_config(run: Run) -> None:
     assert Run.create(run.path, {"task": "other"}, resume=True).config["task"] == "toy"
     with pytest.raises(RunError, match="no such folder"):
@@ -115,8 +131,9 @@ def test_a_foreign_folder_is_never_replaced(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="no format version"):
         Run.open(tmp_path)
     (tmp_path / "file").write_text("")
-    with pytest.raises(RunError, match="is a file"):
-        Run.create(tmp_path / "file", {})
+    for how in ({}, {"force": True}):
+        with pytest.raises(RunError, match="is a file"):
+            Run.check(tmp_path / "file" / "run", **how)
 
 
 @pytest.mark.parametrize("text", ["", '{"format": 1', "[1]", "\xff"])

@@ -15,7 +15,6 @@ function that turns the former into the new one.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -29,8 +28,10 @@ from torch import Tensor
 from unspool.errors import RunError
 from unspool.train.checkpoint import clear
 from unspool.train.files import explained, read_json, remove, removed_on_error, write_bytes, write_json
+from unspool.train.lock import check_free, locked
 from unspool.train.placement import Placement, is_main, launched_in_parallel
 from unspool.train.weights import load_weights, read_tensors, to_bytes, weights_of
+from unspool.train.writable import check_writable
 
 FORMAT = 1
 UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
@@ -58,7 +59,8 @@ class Run:
 
     @staticmethod
     def check(path: str | Path, *, files: Collection[str] = (), resume: bool = False, force: bool = False) -> None:
-        """Raise `RunError` if `create` would refuse, and touch nothing. `files` are the names of the task's own files.
+        """Raise `RunError` if `create` would refuse, if a training writes to the folder, or if nothing can be written
+        to it, and touch nothing. `files` are the names of the task's own files.
 
         Call it first, then validate the inputs of the new run, then call `create`: so `force` never costs a former
         run when the new one cannot start. Under torchrun only the main process looks: the others could already see
@@ -69,21 +71,14 @@ class Run:
         path = Path(path)
         if resume and force:
             raise RunError("resume goes on with the run that is there and force replaces it; give one of them")
-        if path.exists() and not path.is_dir():
-            raise RunError(f"{path} is a file; --out names the folder to write the run to")
+        check_free(path)
         if resume:
             Run.open(path)
-            return
-        taken = [name for name in (*_OURS, *files) if os.path.lexists(path / name)]
-        if taken and not _written_by_us(path / "config.json"):
-            raise RunError(
-                f"{path} is not a run (it has no whole config.json of unspool's), yet it holds {', '.join(taken)}; "
-                "move that away, or choose another --out"
-            )
-        if taken and not force:
-            raise RunError(
-                f"{path} already holds a run; go on with it by --resume, replace it by --force, or choose another --out"
-            )
+        else:
+            _check_taken(path, files, force=force)
+        check_writable(path)
+        if (path / "checkpoints").exists():
+            check_writable(path / "checkpoints")
 
     @classmethod
     def create(
@@ -157,13 +152,18 @@ class Run:
 
     def change(self, **values: Any) -> None:
         """Replace values of the config, here and in config.json; the caller holds the lock."""
-        self.config = {**self.config, **values}
+        self.config = json.loads(json.dumps({**self.config, **values}))
         write_json(self.path / "config.json", self.config)
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the run for one training; a second one raises `RunError`. Readers need no lock."""
-        with _lock(self.path):
+        """Hold the run for one training. Readers need no lock.
+
+        Raises `RunError` if another training holds it, or has replaced it since it was opened.
+        """
+        with locked(self.path):
+            if Run.open(self.path).config != self.config:
+                raise RunError(f"another training replaced {self.path} in the meantime; choose another --out")
             yield
 
 
@@ -187,6 +187,20 @@ def upgrade(
     return config
 
 
+def _check_taken(path: Path, files: Collection[str], *, force: bool) -> None:
+    """Raise `RunError` if the folder holds what a new run would replace, but may not."""
+    taken = [name for name in (*_OURS, *files) if os.path.lexists(path / name)]
+    if taken and not _written_by_us(path / "config.json"):
+        raise RunError(
+            f"{path} is not a run (it has no whole config.json of unspool's), yet it holds {', '.join(taken)}; "
+            "move that away, or choose another --out"
+        )
+    if taken and not force:
+        raise RunError(
+            f"{path} already holds a run; go on with it by --resume, replace it by --force, or choose another --out"
+        )
+
+
 def _written_by_us(config: Path) -> bool:
     try:
         return isinstance(read_json(config, "").get("format"), int)
@@ -197,9 +211,9 @@ def _written_by_us(config: Path) -> bool:
 def _make(path: Path, config: dict[str, Any], files: Mapping[str, bytes], *, force: bool) -> None:
     with explained(path):
         path.mkdir(parents=True, exist_ok=True)
-    with _lock(path), contextlib.ExitStack() as unfinished:
+    with locked(path), contextlib.ExitStack() as unfinished:
         # Once more, now that no other training can make a run here.
-        Run.check(path, files=files, force=force)
+        _check_taken(path, files, force=force)
         _remove_run(path)
         for name, data in files.items():
             unfinished.enter_context(removed_on_error(path / name))
@@ -217,16 +231,3 @@ def _remove_run(path: Path) -> None:
         board.rmdir()
     for name in ("model.safetensors", "metrics.jsonl", "config.json"):
         remove(path / name)
-
-
-@contextlib.contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    # The kernel drops the lock when the process ends, however it ends, so a stale file locks nobody out.
-    with explained(path):
-        file = open(path / ".lock", "w")  # noqa: SIM115
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise RunError(f"another training writes to {path}; wait for its end, or choose another --out") from None
-        yield
