@@ -8,8 +8,10 @@ import pytest
 from typer.testing import CliRunner
 
 from unspool import cli
-from unspool.errors import RunError
-from unspool.train import Run
+from unspool.cells import GRUCell
+from unspool.errors import ConfigError, RunError
+from unspool.tasks.language import LanguageData, LanguageSettings, train
+from unspool.train import Run, TrainSettings
 
 TASKS = ("translate", "classify", "tag", "language")
 
@@ -35,3 +37,14 @@ def test_a_folder_in_which_another_training_runs(task: str, tmp_path: Path) -> N
     with run.locked():
         for how in ([], ["--force"], ["--resume"]):
             assert "another training (process" in refused(task, run.path, *how)
+
+
+def test_several_processes_share_no_language_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    start = ["train", "language", "--train", str(tmp_path / "no.txt"), "--out", str(tmp_path / "run")]
+    error = CliRunner().invoke(cli.app, start).exception
+    assert isinstance(error, ConfigError) and "2 processes would share its batches; start it as one" in str(error)
+    data = LanguageData(["a\n"], ["b\n"])
+    with pytest.raises(ConfigError, match="2 processes would share"):
+        train(GRUCell, data, LanguageSettings(), TrainSettings(max_steps=1), tmp_path / "run")
+    assert not (tmp_path / "run").exists()

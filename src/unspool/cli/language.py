@@ -31,6 +31,7 @@ from unspool.errors import ConfigError, DataError
 from unspool.options import with_options
 from unspool.tasks.language import CompleteOptions, LanguageData, LanguageModel, LanguageSettings, State, python_job
 from unspool.train import TrainSettings
+from unspool.train.placement import check_alone, processes
 
 PRESETS = Presets(python_job.PRESET, python_job.TRAINING_PRESET)
 
@@ -59,6 +60,7 @@ def train_language(
     """Train a language model. Without --train: on the source text of Python's own standard library, no download."""
     from unspool.tasks.language import train as train_model
 
+    check_alone(processes())
     default_job = is_default(out, train, valid, resume=resume, force=force)
     chosen, presets = load_cell(cell), PRESETS if default_job else None
     model, training = settings(LanguageSettings, given, presets, cell_option)

@@ -24,7 +24,7 @@ from unspool.train.kept import kept_said
 from unspool.train.learner import Learner
 from unspool.train.meter import Meter
 from unspool.train.metrics import MetricsLog
-from unspool.train.placement import Placement, is_main
+from unspool.train.placement import Placement, check_alone, is_main
 from unspool.train.progress import Progress
 from unspool.train.resume import note_changes
 from unspool.train.run import Run
@@ -345,11 +345,7 @@ def carrier(job: Job, world: int) -> CarriesState | None:
     """`job`, if it carries something from batch to batch; `ConfigError` if these go to several processes."""
     if not isinstance(job, CarriesState):
         return None
-    if world > 1:
-        raise ConfigError(
-            f"this job carries a state from each batch to the next, but {world} processes would share its batches; "
-            "start it as one process"
-        )
+    check_alone(world)
     return job
 
 

@@ -13,10 +13,26 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from unspool.errors import ConfigError
+
+
+def processes() -> int:
+    """As one of how many torchrun or accelerate launch started this process; known without asking the others."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
 
 def launched_in_parallel() -> bool:
     """Whether torchrun or accelerate launch started this process as one of several."""
-    return int(os.environ.get("WORLD_SIZE", "1")) > 1
+    return processes() > 1
+
+
+def check_alone(world: int) -> None:
+    """Raise `ConfigError` if `world` processes would share the batches of a job that carries a state between them."""
+    if world > 1:
+        raise ConfigError(
+            f"this training carries a state from each batch to the next, but {world} processes would share its "
+            "batches; start it as one process, without torchrun or accelerate launch"
+        )
 
 
 def is_main() -> bool:

@@ -20,6 +20,7 @@ from unspool.tasks.language.job import LanguageJob
 from unspool.tasks.language.model import LanguageNetwork
 from unspool.tasks.language.settings import LanguageSettings
 from unspool.train import Summary, TrainSettings, fit
+from unspool.train.placement import check_alone, processes
 from unspool.train.start import by_part, check, start
 
 TOKENIZER = "text.tokenizer"
@@ -72,6 +73,7 @@ def train(
     Raises:
         DataError, ConfigError, RunError, TrainingError, Interrupted: see their messages.
     """
+    check_alone(processes())
     out = Path(out)
     check(out, "language", cell, files=(TOKENIZER,), resume=resume, force=force)
     tokenizer = load_lossless(out / TOKENIZER) if resume else _learned(data.train, settings)
