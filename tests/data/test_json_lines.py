@@ -69,7 +69,9 @@ GOOD = '{"sequence": [[1, 2]], "label": "a"}\n'
     ("content", "message"),
     [
         ("", r"a\.jsonl is empty"),
-        (GOOD + "\n", r"a\.jsonl, line 2: it is no JSON"),
+        ("\n \n", r"a\.jsonl has blank lines only"),
+        (GOOD + "\n\n[1]", r"a\.jsonl, line 4: it is no object"),
+        ("\n" + GOOD + '{"sequence": [[1]], "label": "a"}', r"line 3: numbers in a step: 1; expected 2, as in line 2"),
         (GOOD + "[" * 100_000, r"a\.jsonl, line 2: it is no JSON"),
         (GOOD + "[1]", r"a\.jsonl, line 2: it is no object"),
         (GOOD + '{"sequence": [[1, 2]]}', r"a\.jsonl, line 2: 'label' is missing"),
@@ -93,6 +95,13 @@ def test_damage_is_named(content: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text(content)
     with pytest.raises(DataError, match=message):
         open_sequences([tmp_path / "a.jsonl"])
+
+
+def test_blank_lines_are_passed_over_and_count(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text("".join(["\n", GOOD, "  \n", "\r\n", GOOD.replace('"a"', '"b"'), "\n\n"]))
+    found = open_sequences([tmp_path / "a.jsonl"])
+    assert found.labels == ["a", "b"]
+    assert [found.places(i) for i in range(2)] == [f"{tmp_path / 'a.jsonl'}, line {number}" for number in (2, 5)]
 
 
 def test_wrong_encoding_and_wrong_form(tmp_path: Path) -> None:

@@ -20,15 +20,19 @@ SEQUENCE = "sequence"
 
 
 def read_json_sequences(path: Path, columns: Columns, *, labelled: bool, empty_labels: bool) -> Sequences:
-    """The sequences of a `.jsonl` file: numbers where the first line has a `"sequence"`, else texts."""
+    """The sequences of a `.jsonl` file: numbers where the first object has a `"sequence"`, else texts.
+
+    Blank lines hold nothing, but count.
+    """
     if columns.form not in ("auto", "text"):
         raise DataError(f"{path} holds JSON lines, which have no form {columns.form!r}; expected the form 'auto'")
-    lines = Lines(path)
-    rows = [Row(path, number + 1, lines[number]) for number in range(len(lines))]
+    rows = [Row(path, number, line) for number, line in enumerate((*Lines(path),), 1) if line.strip()]
+    if not rows:
+        raise DataError(f"{path} has blank lines only; expected an object on each line")
     labels = _keys(rows, columns.label, must=labelled, blank=empty_labels)
     groups = None if columns.group is None else _keys(rows, columns.group, must=labelled, blank=False)
     ids = _keys(rows, columns.id, must=False, blank=True)
-    places = partial(_place, path)
+    places = partial(_place, path, [row.number for row in rows])
     if columns.form == "text" or SEQUENCE not in rows[0].found:
         texts = [row.text(columns.text) for row in rows]
         return Sequences("text", texts, None, None, (), labels, groups, places, ids)
@@ -42,7 +46,7 @@ class Row:
     """The object of one line."""
 
     def __init__(self, path: Path, number: int, line: str) -> None:
-        self._path, self._number, self._line = path, number, line
+        self.number, self._path, self._line = number, path, line
         try:
             self.found: dict[str, Any] = json.loads(line)
         except (ValueError, RecursionError) as error:
@@ -51,7 +55,7 @@ class Row:
             raise self.refused("it is no object", 'one like {"text": "…", "label": "…"}')
 
     def refused(self, found: str, expected: str) -> DataError:
-        return DataError(f"{_place(self._path, self._number - 1)}: {found}; expected {expected}")
+        return DataError(f"{self._path}, line {self.number}: {found}; expected {expected}")
 
     def text(self, name: str) -> str:
         """The text under this key."""
@@ -112,9 +116,11 @@ def _keys(rows: Sequence[Row], name: str, *, must: bool, blank: bool) -> list[st
 def _concatenated(rows: Sequence[Row], parts: Sequence[np.ndarray]) -> np.ndarray:
     for row, part in zip(rows, parts, strict=True):
         if part.shape[1] != parts[0].shape[1]:
-            raise row.refused(f"numbers in a step: {part.shape[1]}", f"{parts[0].shape[1]}, as in line 1")
+            raise row.refused(
+                f"numbers in a step: {part.shape[1]}", f"{parts[0].shape[1]}, as in line {rows[0].number}"
+            )
     return np.concatenate(parts)
 
 
-def _place(path: Path, i: int) -> str:
-    return f"{path}, line {i + 1}"
+def _place(path: Path, numbers: Sequence[int], i: int) -> str:
+    return f"{path}, line {numbers[i]}"

@@ -174,6 +174,11 @@ class Classifier:
         except TypeError as error:
             raise RunError(f"{self.runs[0].path / 'config.json'} is damaged (columns: {error})") from error
 
+    def check(self, sequences: Sequences) -> None:
+        """`DataError` for sequences of another kind than those trained on, or with other features."""
+        for member in self.members:
+            member.inputs.check(sequences)
+
     def states(self, given: Any) -> Tensor:
         """The final state of the top layer after each sequence, both directions joined: `[N, S]`; of the first run."""
         sequences, member = self._checked(given, "states"), self.members[0]

@@ -25,8 +25,12 @@ class Inputs(Protocol):
 
     kind: str
 
+    def check(self, sequences: Sequences) -> None:
+        """`DataError` if the sequences are of another kind than in training, or have other features."""
+        ...
+
     def pack(self, sequences: Sequences) -> Packed:
-        """The sequences as a model reads them; `DataError` if they are of another kind than in training."""
+        """The sequences as a model reads them; raises as `check` does."""
         ...
 
     def problems(self, sequences: Sequences, packed: Packed) -> list[str | None]:
@@ -63,8 +67,11 @@ class TextInputs:
             )
         )
 
-    def pack(self, sequences: Sequences) -> Packed:
+    def check(self, sequences: Sequences) -> None:
         check_kind(sequences, self.kind)
+
+    def pack(self, sequences: Sequences) -> Packed:
+        self.check(sequences)
         rows = [np.asarray(self.tokenizer.encode(plain(text)), dtype=np.int32) for text in sequences.texts or ()]
         return Packed.of(rows) if rows else Packed(np.zeros(0, dtype=np.int32), np.zeros(1, dtype=np.int64))
 
@@ -97,13 +104,16 @@ class NumberInputs:
         assert sequences.numbers is not None
         return cls(Scaler.fit(sequences.numbers, sequences.features))
 
-    def pack(self, sequences: Sequences) -> Packed:
+    def check(self, sequences: Sequences) -> None:
         check_kind(sequences, self.kind)
         if sequences.features != self.scaler.features:
             raise DataError(
-                f"the sequences have {_listed(sequences.features)}, but the model was trained on "
+                f"{_where(sequences)}the sequences have {_listed(sequences.features)}, but the model was trained on "
                 f"{_listed(self.scaler.features)}; give the same ones in the same order"
             )
+
+    def pack(self, sequences: Sequences) -> Packed:
+        self.check(sequences)
         assert sequences.numbers is not None and sequences.offsets is not None
         return Packed(self.scaler(sequences.numbers), sequences.offsets)
 
@@ -161,8 +171,12 @@ def pack_all(inputs: Inputs, sequences: Sequences) -> Packed:
 def check_kind(sequences: Sequences, kind: str) -> None:
     """A model of texts reads no numbers, and the other way round."""
     if sequences.kind != kind:
-        where = f"{sequences.places(0)}: " if len(sequences) else ""
-        raise DataError(f"{where}the sequences are {_kind(sequences.kind)}, but the model was trained on {_kind(kind)}")
+        found, expected = _kind(sequences.kind), _kind(kind)
+        raise DataError(f"{_where(sequences)}the sequences are {found}, but the model was trained on {expected}")
+
+
+def _where(sequences: Sequences) -> str:
+    return f"{sequences.places(0)}: " if len(sequences) else ""
 
 
 def _kind(kind: str) -> str:
@@ -170,4 +184,4 @@ def _kind(kind: str) -> str:
 
 
 def _listed(features: tuple[str, ...]) -> str:
-    return f"{len(features)} feature{'s'[: len(features) != 1]} ({shown(features)})"
+    return f"{len(features)} feature{'s'[: len(features) != 1]} ({shown(features, most=4)})"
