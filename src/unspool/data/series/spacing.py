@@ -1,0 +1,93 @@
+"""Which frequency stamps have: their most frequent spacing, if it fits them all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from unspool.data.series.frequency import Frequency
+from unspool.data.series.grids import DAY
+from unspool.data.series.stamps import nanoseconds, on_the_wall, shown_stamp
+from unspool.data.series.steps import MONTHS, UNITS, WEEKDAYS
+from unspool.errors import DataError
+
+MONTH = 30.436875
+"""Days of a month, on average."""
+
+TRIED = 12
+"""How many spacings are tried, the most frequent first."""
+
+
+def infer(series: Sequence[np.ndarray], zone: str | None) -> Frequency:
+    """`Frequency.infer`, of a list of arrays."""
+    arrays = [np.asarray(times) for times in series if len(times)]
+    integer = bool(arrays) and arrays[0].dtype.kind in "iu"
+    whole = [times.astype(np.int64) if integer else nanoseconds(times) for times in arrays]
+    spacings = np.concatenate([np.diff(stamps) for stamps in whole] or [np.empty(0, dtype=np.int64)])
+    spacings = spacings[spacings > 0]
+    if not len(spacings):
+        raise DataError("no series has two stamps, so how far apart steps are is unknown; name it with --freq")
+    stamps = np.concatenate(whole)
+    found, counts = np.unique(spacings, return_counts=True)
+    most = found[np.argsort(-counts, kind="stable")[:TRIED]].tolist()
+    times = stamps if integer else stamps.astype("datetime64[ns]")
+    for spacing in most:
+        for frequency in _candidates(spacing, times, zone):
+            if frequency.located(times)[1].all():
+                return frequency
+    raise _unlike(times, most[0], int(np.gcd.reduce(spacings)), zone)
+
+
+def _candidates(spacing: int, times: np.ndarray, zone: str | None) -> Iterator[Frequency]:
+    """Frequencies with this spacing, fitted to the stamps, the likelier first."""
+    integer = times.dtype.kind != "M"
+    aliases = [str(spacing)] if integer else _aliases(spacing, on_the_wall(times.astype(np.int64), zone))
+    return (Frequency(alias, zone).fitted(times) for alias in aliases)
+
+
+def _aliases(spacing: int, wall: np.ndarray) -> list[str]:
+    days = spacing // DAY
+    if spacing % DAY:
+        return [_even(spacing)]
+    if days == 1:
+        return ["B", "D"] if _rests(wall) else ["D"]
+    day = int(wall[0] // DAY)
+    months = round(days / MONTH)
+    calendar = _by_month(months, day) if months and abs(days - months * MONTH) < 2.5 else []
+    weeks = [f"{days // 7}W-{WEEKDAYS[(day + 3) % 7]}"] if days % 7 == 0 else []
+    return [*calendar, *weeks, f"{days}D"]
+
+
+def _even(spacing: int) -> str:
+    """The alias of so many nanoseconds, in the longest unit that they are whole."""
+    unit, size = next((unit, size) for unit, size in reversed(UNITS.items()) if spacing % size == 0)
+    return f"{spacing // size}{unit}"
+
+
+def _rests(wall: np.ndarray) -> bool:
+    """Whether more than a week of days holds no Saturday and no Sunday."""
+    days = wall // DAY
+    return bool(days.max() - days.min() > 7 and ((days + 3) % 7 < 5).all())
+
+
+def _by_month(months: int, day: int) -> list[str]:
+    month = MONTHS[int(np.datetime64(day, "D").astype("datetime64[M]").astype(np.int64)) % 12]
+    kinds = ("S", "E")
+    if months % 12 == 0:
+        return [f"{months // 12}{rest}Y{kind}-{month}" for rest in ("", "B") for kind in kinds]
+    if months % 3 == 0:
+        return [f"{months // 3}{rest}Q{kind}-{month}" for rest in ("", "B") for kind in kinds]
+    return [f"{months}{rest}M{kind}" for rest in ("", "B") for kind in kinds]
+
+
+def _unlike(times: np.ndarray, spacing: int, finest: int, zone: str | None) -> DataError:
+    """The error for stamps that no spacing fits."""
+    frequency = list(_candidates(spacing, times, zone))[-1]
+    stamp = times[int(frequency.located(times)[1].argmin())]
+    finer = str(finest) if frequency.integer else _even(finest)
+    return DataError(
+        f"most stamps are {frequency.alias!r} apart, but {shown_stamp(stamp, zone)} is on no step of that: mend it, or "
+        f"name the frequency with --freq (of what pandas knows, {finer!r} would fit all; steps without a row are "
+        "missing values)"
+    )
