@@ -6,6 +6,7 @@ from pathlib import Path
 
 from unspool.bench.case import Section
 from unspool.errors import UnspoolError
+from unspool.train.files import replaced
 
 
 def draw(sections: list[Section], folder: Path) -> list[Path]:
@@ -39,5 +40,6 @@ def draw(sections: list[Section], folder: Path) -> list[Path]:
         axes.set_title(section.title, fontsize=9)
         axes.legend()
         written.append(folder / f"{section.name}.svg")
-        figure.savefig(written[-1])
+        with replaced(written[-1]) as temporary:
+            figure.savefig(temporary)
     return written

@@ -7,20 +7,22 @@ import csv
 import json
 import sys
 from collections.abc import Iterator
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import IO
 
 import numpy as np
 
 from unspool.cli.apps import say
 from unspool.cli.lines import Line, chunks
 from unspool.cli.readable import Unreadable, readable_parts
+from unspool.data.audio_files import SUFFIXES
 from unspool.data.columns import Columns
 from unspool.data.sequences import Sequences
-from unspool.errors import ConfigError
+from unspool.errors import ConfigError, DataError
 from unspool.tasks.classify import Classifier, Measured, Prediction
+from unspool.train.files import replaced, write_bytes
 
 FILES = (".csv", ".tsv", ".parquet", ".jsonl", ".gz", ".wav", ".flac", ".ogg")
 """Endings of what is meant as a file, there or not."""
@@ -104,8 +106,24 @@ class Answers:
         """All that can be read of the files, and what cannot."""
         if self._labelled or not self._files:
             return [self._sequences]
-        read = partial(self._classifier.opened, columns=self._columns, labelled=False)
-        return [part for path in self._files for part in readable_parts(path, self._columns, lambda one: read([one]))]
+        parts = [part for path in self._files for part in self._parts_of(path)]
+        unreadable = [part for part in parts if isinstance(part, Unreadable)]
+        if len(unreadable) == len(parts):
+            raise DataError(unreadable[0].problem)
+        return parts
+
+    def _parts_of(self, path: Path) -> list[Sequences | Unreadable]:
+        try:
+            return readable_parts(path, self._columns, self._read)
+        except DataError as error:
+            if path.suffix.lower() in SUFFIXES and path.is_file():  # one sequence
+                return [Unreadable(path.name, str(error))]
+            raise
+
+    def _read(self, path: Path) -> Sequences:
+        sequences = self._classifier.opened([path], self._columns, labelled=False)
+        self._classifier.check(sequences)
+        return sequences
 
     def _answers(self, sequences: Sequences, known: list[str | None]) -> list[Prediction | None]:
         attempts = self._classifier.attempt(sequences)
@@ -128,7 +146,7 @@ def draw_measured(classifier: Classifier, measured: Measured, folder: Path) -> N
     if measured.targets.ndim == 1:
         counts = confusion(measured.targets.numpy(), measured.predictions.argmax(1).numpy(), len(classifier.classes))
         written = {"classes": list(classifier.classes), "counts": counts.tolist()}
-        (folder / "confusion.json").write_text(json.dumps(written, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_bytes(folder / "confusion.json", (json.dumps(written, ensure_ascii=False) + "\n").encode())
         for kind in ("png", "svg"):
             draw_confusion(counts, classifier.classes, folder / f"confusion.{kind}")
     curves = {
@@ -160,5 +178,11 @@ def _exists(name: str) -> bool:
         return False
 
 
-def _opened(out: Path | None) -> Any:
-    return contextlib.nullcontext(sys.stdout) if out is None else out.open("w", encoding="utf-8", newline="")
+@contextlib.contextmanager
+def _opened(out: Path | None) -> Iterator[IO[str]]:
+    """Where the table goes; a file is there when all of it is written."""
+    if out is None:
+        yield sys.stdout
+    else:
+        with replaced(out) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+            yield file

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +11,6 @@ from rich.console import Console
 from rich.table import Table
 
 from unspool.cells import Cell, load_cell
-from unspool.errors import ConfigError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -45,22 +43,6 @@ def loaded(runs: list[Path], cells: list[str] | None) -> Any:
 
     own: list[type[Cell]] = [load_cell(spec) for spec in cells or []]
     return load(runs, cells=own)
-
-
-def check_destination(option: str, path: Path | None, *spared: Path | str) -> None:
-    """Say before the work that its result could not be written, or would replace what is `spared`: an input, or a file
-    of a run folder."""
-    if path is None:
-        return
-    for kept in filter(os.path.exists, spared):
-        if Path(kept).resolve() in (path.resolve(), path.resolve().parent):
-            raise ConfigError(f"{option} {path} would replace a file that is read or belongs to a run; name another")
-    if path.is_dir():
-        raise ConfigError(f"{option} {path} is a folder; name a file in it")
-    if not path.parent.is_dir():
-        raise ConfigError(f"{option} {path}: there is no folder {path.parent}; make it first, or name another")
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise ConfigError(f"{option} {path} cannot be written; allow it, or name another file")
 
 
 def show(title: str, rows: list[dict[str, Any]]) -> None:

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from unspool.cli.apps import bench_app, say
-from unspool.errors import ConfigError
+from unspool.cli.side_files import side_files
 
 
 @bench_app.command("engine")
@@ -36,17 +36,16 @@ def bench_engine(
     from unspool.bench.engine import measure
     from unspool.bench.tables import show
 
-    if plot is not None and plot.exists() and not plot.is_dir():
-        raise ConfigError(f"--plot {plot} is a file; name a folder")
-    report = measure(only or [], quick=quick, compile=compile, say=say)
-    if as_json:
-        print(json.dumps(report.document(), ensure_ascii=False))
-    else:
-        show(report, Console(width=None if sys.stdout.isatty() else 200))
-    if plot is not None:
-        from unspool.bench.plot import draw
+    with side_files({}, folders={"--plot": plot}):
+        report = measure(only or [], quick=quick, compile=compile, say=say)
+        if as_json:
+            print(json.dumps(report.document(), ensure_ascii=False))
+        else:
+            show(report, Console(width=None if sys.stdout.isatty() else 200))
+        if plot is not None:
+            from unspool.bench.plot import draw
 
-        draw(report.sections, plot)
+            draw(report.sections, plot)
     if not report.right:
         say("error: an answer is wrong")
         raise typer.Exit(1)

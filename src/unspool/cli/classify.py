@@ -19,10 +19,10 @@ from unspool.cli.apps import (
     ResumeOption,
     RunArgument,
     app,
-    check_destination,
     loaded,
     train_app,
 )
+from unspool.cli.side_files import side_files
 from unspool.cli.training import DEFAULT_EPOCHS, Presets, is_default, paths, report, settings
 from unspool.data.columns import FORMS, Columns
 from unspool.errors import ConfigError
@@ -116,22 +116,21 @@ def classify(
     The id is that of the file, else the number of the sequence, counted from 1. What cannot be classified is said on
     stderr and has empty fields; the exit status is then 1. A text that names a file stands for the file.
     """
-    for option, path in (("--out", out), ("--saliency", saliency)):
-        check_destination(option, path, run, *(ensemble or []), *(given or []))
     if saliency is not None and (out is not None or pictures is not None):
         raise ConfigError("--saliency shows one sequence alone; leave out --out and --pictures, or ask for them apart")
-    if pictures is not None and pictures.exists() and not pictures.is_dir():
-        raise ConfigError(f"--pictures {pictures} is a file; name a folder")
-    classifier = classifiers([run, *(ensemble or [])], cell)
-    named = columns(
-        classifier.columns(), form=form, text=text_column, label=label_column, id=id_column, time=time_column
-    )
-    answers = Answers(classifier, named, given or [], labelled=pictures is not None)
-    if saliency is not None:
-        return answers.explain(row, saliency)
-    if pictures is not None:
-        answers.draw(pictures)
-    if answers.write(out):
+    files, folders = {"--out": out, "--saliency": saliency}, {"--pictures": pictures}
+    with side_files(files, run, *(ensemble or []), *(given or []), folders=folders):
+        classifier = classifiers([run, *(ensemble or [])], cell)
+        named = columns(
+            classifier.columns(), form=form, text=text_column, label=label_column, id=id_column, time=time_column
+        )
+        answers = Answers(classifier, named, given or [], labelled=pictures is not None)
+        if saliency is not None:
+            return answers.explain(row, saliency)
+        if pictures is not None:
+            answers.draw(pictures)
+        failed = answers.write(out)
+    if failed:
         raise typer.Exit(1)
     return None
 

@@ -8,13 +8,15 @@ from typing import Annotated, Any
 
 import typer
 
-from unspool.cli.apps import CellsOption, RunsArgument, app, check_destination, loaded, show
+from unspool.cli.apps import CellsOption, RunsArgument, app, loaded, show
+from unspool.cli.side_files import side_files
 from unspool.cli.translate import KeysOption
 from unspool.data.corpus import JSON_KEYS
 from unspool.errors import ConfigError, RunError
 from unspool.options import with_options
 from unspool.tasks.translate import DecodeOptions, Translator
 from unspool.train import Run
+from unspool.train.files import write_bytes
 
 
 @app.command()
@@ -32,14 +34,14 @@ def evaluate(
     """Measure the model of a run: one JSON line of metrics on stdout. Several RUNs make an ensemble."""
     if out is not None and not test:
         raise ConfigError("--out writes the translations of --test, but no --test was given; name the test files")
-    check_destination("--out", out, *run, *(test or []))
-    model = loaded(run, cell)
-    if isinstance(model, Translator):
-        return _translator(model, DecodeOptions(**given), test, out, keys)
-    foreign = [*(f"--{name.replace('_', '-')}" for name in given), *(["--out"] if out else [])]
-    if foreign:
-        raise ConfigError(f"{', '.join(foreign)} belongs to translators, but {run[0]} holds none; leave it out")
-    print(json.dumps(model.evaluate(test), ensure_ascii=False))
+    with side_files({"--out": out}, *run, *(test or [])):
+        model = loaded(run, cell)
+        if isinstance(model, Translator):
+            return _translator(model, DecodeOptions(**given), test, out, keys)
+        foreign = [*(f"--{name.replace('_', '-')}" for name in given), *(["--out"] if out else [])]
+        if foreign:
+            raise ConfigError(f"{', '.join(foreign)} belongs to translators, but {run[0]} holds none; leave it out")
+        print(json.dumps(model.evaluate(test), ensure_ascii=False))
     return None
 
 
@@ -57,7 +59,7 @@ def _translator(
         return
     metrics, answers = measure(translator, open_parallel(test, keys=keys), options)
     if out is not None:
-        out.write_text("".join(f"{answer}\n" for answer in answers), encoding="utf-8")
+        write_bytes(out, "".join(f"{answer}\n" for answer in answers).encode())
     print(json.dumps(metrics))
 
 

@@ -20,12 +20,12 @@ from unspool.cli.apps import (
     ResumeOption,
     RunArgument,
     app,
-    check_destination,
     loaded,
     show,
     train_app,
 )
 from unspool.cli.lines import chunks
+from unspool.cli.side_files import side_files
 from unspool.cli.training import DEFAULT_EPOCHS, Presets, is_default, paths, report, settings
 from unspool.errors import ConfigError, DataError
 from unspool.options import with_options
@@ -94,28 +94,32 @@ def complete(
 ) -> None:
     """Go on with a text: the most probable next symbols on stderr, the continuation on stdout as it is made."""
     options = CompleteOptions(**given, stop=tuple(stop or ()))
-    check_destination("--state-out", state_out, run, *(ensemble or []))
     if top < 0:
         raise ConfigError(f"--top is {top}; expected a number of symbols, 0 for none")
-    model = _language_model([run, *(ensemble or [])], cell)
-    state = None if state_in is None else model.read_state(state_in)
     if score:
-        foreign = [*(f"--{name.replace('_', '-')}" for name in given), *(["--stop"] if stop else [])]
-        if foreign or state_out:
-            raise ConfigError(
-                f"{', '.join(foreign or ['--state-out'])} belongs to completing; leave it out with --score"
-            )
-        _print_scores(model, text, state)
-        return
-    now = model.state(_one_text(text), state)
-    if top:
-        _show_top(model, now, top)
-    completion = model.completion("", options, state=now)
-    for piece in completion:
-        print(piece, end="", flush=True)
-    print()
-    if state_out is not None:
-        completion.state.save(state_out)
+        _check_score(given, stop, state_out)
+    with side_files({"--state-out": state_out}, run, *(ensemble or [])):
+        model = _language_model([run, *(ensemble or [])], cell)
+        state = None if state_in is None else model.read_state(state_in)
+        if score:
+            _print_scores(model, text, state)
+            return
+        now = model.state(_one_text(text), state)
+        if top:
+            _show_top(model, now, top)
+        completion = model.completion("", options, state=now)
+        for piece in completion:
+            print(piece, end="", flush=True)
+        print()
+        if state_out is not None:
+            completion.state.save(state_out)
+
+
+def _check_score(given: dict[str, Any], stop: list[str] | None, state_out: Path | None) -> None:
+    """Refuse options of completing where texts are measured."""
+    foreign = [*(f"--{name.replace('_', '-')}" for name in given), *(["--stop"] if stop else [])]
+    if foreign or state_out:
+        raise ConfigError(f"{', '.join(foreign or ['--state-out'])} belongs to completing; leave it out with --score")
 
 
 def _language_model(runs: list[Path], cells: list[str] | None) -> LanguageModel:

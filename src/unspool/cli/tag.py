@@ -21,18 +21,19 @@ from unspool.cli.apps import (
     ResumeOption,
     RunArgument,
     app,
-    check_destination,
     loaded,
     say,
     train_app,
 )
 from unspool.cli.lines import chunks
+from unspool.cli.side_files import side_files
 from unspool.cli.training import DEFAULT_EPOCHS, Presets, is_default, made, paths, report, settings
 from unspool.data.tagged import Columns, is_json, open_lines, parse
 from unspool.errors import ConfigError, DataError
 from unspool.options import with_options
 from unspool.tasks.tag import TagData, Tagged, Tagger, TagSettings, dates
 from unspool.train import TrainSettings
+from unspool.train.files import write_bytes
 
 FILE_NAMES = (".conll", ".conllu", ".iob", ".iob2", ".bio", ".jsonl", ".tsv", ".txt", ".gz")
 """Endings by which an argument that is no file is taken for a misspelt one, not for a text."""
@@ -111,26 +112,35 @@ def tag(
     cell: CellsOption = None,
 ) -> None:
     """Tag files or texts. CoNLL: the same lines with the tag as one more column; texts: a token and its tag a line."""
-    check_destination("--html", html, run, *(ensemble or []), *(source or []))
-    model = loaded([run, *(ensemble or [])], cell)
-    if not isinstance(model, Tagger):
-        raise ConfigError(f"{run} holds no tagger; give a run of `unspool train tag`")
-    files = _files(source or [])
-    columns = model.columns if token_column is None else Columns(token_column, comments=model.columns.comments)
-    answers: list[list[Tagged]] = []
-    failed = False
-    if files:
-        for file in files:
-            answers += _tag_file(model, file, columns, scores)
-    else:
-        failed = _tag_texts(model, source, scores, answers if html else None)
-    if html is not None:
-        from unspool.view.tags import page
-
-        joint = "" if model.unit == "chars" else " "
-        html.write_text(page(answers, tags=model.tags, joint=joint), encoding="utf-8")
+    with side_files({"--html": html}, run, *(ensemble or []), *(source or [])):
+        model = taggers([run, *(ensemble or [])], cell)
+        columns = model.columns if token_column is None else Columns(token_column, comments=model.columns.comments)
+        answers: list[list[Tagged]] = []
+        failed = False
+        if files := _files(source or []):
+            for file in files:
+                answers += _tag_file(model, file, columns, scores)
+        else:
+            failed = _tag_texts(model, source, scores, answers if html else None)
+        if html is not None:
+            _write_page(model, answers, html)
     if failed:
         raise typer.Exit(1)
+
+
+def taggers(runs: list[Path], cells: list[str] | None) -> Tagger:
+    """A tagger of one run, or of several."""
+    model = loaded(runs, cells)
+    if not isinstance(model, Tagger):
+        raise ConfigError(f"{runs[0]} holds no tagger; give a run of `unspool train tag`")
+    return model
+
+
+def _write_page(model: Tagger, answers: list[list[Tagged]], path: Path) -> None:
+    from unspool.view.tags import page
+
+    joint = "" if model.unit == "chars" else " "
+    write_bytes(path, page(answers, tags=model.tags, joint=joint).encode())
 
 
 def _files(source: list[str]) -> list[Path]:

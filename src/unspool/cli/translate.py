@@ -19,12 +19,12 @@ from unspool.cli.apps import (
     ResumeOption,
     RunArgument,
     app,
-    check_destination,
     loaded,
     say,
     train_app,
 )
 from unspool.cli.lines import Line, chunks
+from unspool.cli.side_files import side_files
 from unspool.cli.training import DEFAULT_EPOCHS, Presets, is_default, paths, report, settings
 from unspool.data.corpus import JSON_KEYS
 from unspool.errors import ConfigError, DataError
@@ -102,11 +102,11 @@ def translate(
 ) -> None:
     """Translate texts: one line out for every line in."""
     options = DecodeOptions(**given)
-    check_destination("--attention", attention, run, *(ensemble or []))
-    translator = translators([run, *(ensemble or [])], cell)
-    if attention is not None:
-        _draw(translator, options, text or [], attention)
-        return
+    with side_files({"--attention": attention}, run, *(ensemble or [])):
+        translator = translators([run, *(ensemble or [])], cell)
+        if attention is not None:
+            _draw(translator, options, text or [], attention)
+            return
     failed = False
     for chunk in chunks(text):
         sources = [translator.read(line.text) for line in chunk]

@@ -4,27 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from unspool.errors import ConfigError, UnspoolError
+from unspool.errors import ConfigError
 from unspool.tasks.translate import Translation
+from unspool.view.picture import as_written, new_figure, save
 
 
 def draw_attention(translation: Translation, path: Path) -> None:
     """Write attention weights (rows: output symbols, columns: source symbols) to `path` (.png, .svg or .pdf).
 
     Raises:
-        ConfigError: the model has no attention, or the file's kind is unknown.
+        ConfigError: the model has no attention, or the file's kind is unknown. UnspoolError: matplotlib is missing.
     """
     if translation.attention is None:
         raise ConfigError("this run was trained without attention, so there is nothing to draw")
-    if path.suffix not in (".png", ".svg", ".pdf"):
-        raise ConfigError(f"--attention {path}: expected a file that ends in .png, .svg or .pdf")
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise UnspoolError("pictures need matplotlib, which is not installed: pip install 'unspool[view]'") from error
     weights = translation.attention
     rows, columns = weights.shape
-    figure = Figure(figsize=(1.5 + 0.32 * columns, 1.2 + 0.32 * rows), layout="constrained")
+    figure = new_figure(1.5 + 0.32 * columns, 1.2 + 0.32 * rows)
     axes = figure.subplots()
     picture = axes.imshow(weights.numpy(), cmap="Blues", vmin=0, vmax=1, aspect="auto")
     axes.set_xticks(range(columns), [_shown(p) for p in translation.source_pieces], rotation=90)
@@ -33,10 +28,8 @@ def draw_attention(translation: Translation, path: Path) -> None:
     axes.set_xlabel("source")
     axes.set_ylabel("output")
     figure.colorbar(picture, label="attention weight", shrink=0.8)
-    # A file name with a dollar sign or an unknown glyph must not stop the picture: text is never read as mathematics.
-    for text in (*axes.get_xticklabels(), *axes.get_yticklabels()):
-        text.set_parse_math(False)
-    figure.savefig(path, dpi=150)
+    as_written([*axes.get_xticklabels(), *axes.get_yticklabels()])
+    save(figure, path)
 
 
 def _shown(piece: str) -> str:

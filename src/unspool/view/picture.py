@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from unspool.errors import ConfigError, UnspoolError
+from unspool.train.files import replaced
 
 KINDS = (".png", ".svg", ".pdf")
 
@@ -27,11 +28,12 @@ def save(figure: Any, path: Path) -> None:
     """Write a figure; its file's ending says as what.
 
     Raises:
-        ConfigError: unknown ending.
+        ConfigError: unknown ending. NotWritten: the disk is full, or the like.
     """
     if path.suffix not in KINDS:
         raise ConfigError(f"{path}: expected a file that ends in {', '.join(KINDS)}")
-    figure.savefig(path, dpi=150)
+    with replaced(path) as temporary:
+        figure.savefig(temporary, dpi=150)
 
 
 def as_written(labels: list[Any]) -> None:

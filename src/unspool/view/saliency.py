@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from unspool.errors import ConfigError
+from unspool.train.files import write_bytes
 from unspool.view.picture import new_figure, save
 
 FOR, AGAINST = "33, 102, 172", "178, 24, 43"
@@ -59,7 +60,7 @@ def write_text_page(pieces: Sequence[str], weights: np.ndarray, label: str, path
     """
     if path.suffix != ".html":
         raise ConfigError(f"{path}: expected a file that ends in .html for a text")
-    path.write_text(text_page(pieces, weights, label), encoding="utf-8")
+    write_bytes(path, text_page(pieces, weights, label).encode())
 
 
 def draw_curve(numbers: np.ndarray, features: Sequence[str], weights: np.ndarray, label: str, path: Path) -> None:

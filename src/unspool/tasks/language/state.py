@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from unspool.cells.state import Tree, tensors
 from unspool.errors import RunError
 from unspool.tasks.language.job import filled
+from unspool.train.files import write_bytes
 
 FORMAT = "1"
 
@@ -32,7 +33,7 @@ class State:
         """Write it to a safetensors file."""
         values = {str(number): value.contiguous() for number, value in enumerate(tensors(self.layers))}
         about = {"unspool_state": FORMAT, "symbol": str(self.symbol), "model": str(self.model)}
-        Path(path).write_bytes(safetensors.torch.save(values, about))
+        write_bytes(Path(path), safetensors.torch.save(values, about))
 
 
 def read_state(path: Path | str, like: Tree) -> State:

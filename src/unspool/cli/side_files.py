@@ -1,0 +1,104 @@
+"""Files that a command writes besides what it prints: looked at before its work, and written whoever stops reading."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from unspool.errors import ConfigError
+
+
+@contextlib.contextmanager
+def side_files(
+    files: Mapping[str, Path | None],
+    *spared: Path | str,
+    folders: Mapping[str, Path | None] = MappingProxyType({}),
+) -> Iterator[None]:
+    """Around the work of a command that may be asked for files.
+
+    A reader that closes stdout or stderr (`| head -1`) ends a command at once by SIGPIPE; one that has files to write
+    works on in silence, and ends so afterwards.
+
+    Args:
+        files: each path, or None where it was not asked for, by its option.
+        spared: inputs, and files or folders of runs, that no file may replace.
+        folders: the same as `files`, for options that name a folder.
+
+    Raises:
+        ConfigError: a path cannot be written to, or is spared; nothing has been done yet.
+    """
+    for option, path in files.items():
+        if path is not None:
+            _check_file(option, path, *spared)
+    for option, path in folders.items():
+        if path is not None and path.exists() and not path.is_dir():
+            raise ConfigError(f"{option} {path} is a file; name a folder")
+    if not any((*files.values(), *folders.values())):
+        yield
+        return
+    with _listened_to() as streams:
+        yield
+    if any(stream.unread for stream in streams):
+        os.kill(os.getpid(), signal.SIGPIPE)
+
+
+def _check_file(option: str, path: Path, *spared: Path | str) -> None:
+    for kept in filter(os.path.exists, spared):
+        if Path(kept).resolve() in (path.resolve(), path.resolve().parent):
+            raise ConfigError(f"{option} {path} would replace a file that is read or belongs to a run; name another")
+    if path.is_dir():
+        raise ConfigError(f"{option} {path} is a folder; name a file in it")
+    if not path.parent.is_dir():
+        raise ConfigError(f"{option} {path}: there is no folder {path.parent}; make it first, or name another")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise ConfigError(f"{option} {path} cannot be written; allow it, or name another file")
+
+
+@contextlib.contextmanager
+def _listened_to() -> Iterator[list[_Stream]]:
+    """Inside, stdout and stderr know whether anybody still reads them."""
+    streams = {name: _Stream(getattr(sys, name)) for name in ("stdout", "stderr") if getattr(sys, name) is not None}
+    former = signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    for name, stream in streams.items():
+        setattr(sys, name, stream)
+    try:
+        yield list(streams.values())
+    finally:
+        for name, stream in streams.items():
+            stream.flush()
+            setattr(sys, name, stream.file)
+        signal.signal(signal.SIGPIPE, former)
+
+
+class _Stream:
+    """A text stream; what is written to it when nobody reads it any more is dropped."""
+
+    def __init__(self, file: Any) -> None:
+        self.file, self.unread = file, False
+
+    def write(self, text: str) -> int:
+        with self._dropped():
+            self.file.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with self._dropped():
+            self.file.flush()
+
+    @contextlib.contextmanager
+    def _dropped(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:
+            self.unread = True
+            with open(os.devnull, "w") as nothing:
+                os.dup2(nothing.fileno(), self.file.fileno())
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.file, name)

@@ -1,0 +1,123 @@
+"""Files that commands write besides what they print: whole or not at all, and whether or not anybody reads on."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from unspool import cli
+from unspool.train import files
+
+SIZES = ["--hidden", 8, "--embedding", 8, "--max-steps", 1]
+
+
+def call(*arguments: object, stdin: str = "") -> Result:
+    return CliRunner().invoke(cli.app, list(map(str, arguments)), input=stdin.encode())
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of each task, and the file that it was trained on."""
+    folder = tmp_path_factory.mktemp("tasks")
+    contents = {
+        "tag": "Mr NNP B-PER\nsings VBZ O\n\na DT O\n\n",
+        "classify": "text,label\naab,a\nbba,b\nab,a\nba,b\n",
+        "language": "one two\n" * 30,
+        "translate": "abc\tcba\ncab\tbac\n",
+    }
+    more = {"classify": ["--tokenizer", "chars"], "translate": ["--tokenizer", "chars"]}
+    for task, content in contents.items():
+        file = folder / f"{task}.{'csv' if task == 'classify' else 'tsv'}"
+        file.write_text(content)
+        options = ["--train", file, "--valid", file, "--out", folder / task, *SIZES, *more.get(task, [])]
+        done = call("train", task, *options)
+        assert done.exit_code == 0, done.exception
+    return folder
+
+
+def placed(arguments: list[str], folder: Path) -> list[str]:
+    """The arguments of a command, runs and inputs by their whole paths."""
+    return [arguments[0], *(str(folder / word) if (folder / word).exists() else word for word in arguments[1:])]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["tag", "tag", "Mr sings", "--html", "x.html"],
+        ["classify", "classify", "ab", "--out", "x.csv"],
+        ["classify", "classify", "ab", "--saliency", "x.html"],
+        ["classify", "classify", "classify.csv", "--pictures", "x"],
+        ["complete", "language", "one", "--state-out", "x"],
+        ["translate", "translate", "abc", "--attention", "x.png"],
+        ["evaluate", "translate", "--test", "translate.tsv", "--out", "x"],
+    ],
+    ids=lambda arguments: f"{arguments[0]} {arguments[-2]}",
+)
+def test_a_full_disk_leaves_no_half_file(
+    arguments: list[str], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path) -> NoReturn:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.chdir(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "_sync", full)
+        error = call(*placed(arguments, folder)).exception
+    assert isinstance(error, files.NotWritten) and str(error).startswith(arguments[-1]), error
+    assert "could not be written: the disk is full" in str(error)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert call(*placed(arguments, folder)).exit_code == 0
+    assert os.listdir() == [arguments[-1]]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["tag", "tag", "--html"],
+        ["complete", "language", "--length", "40", "--seed", "3", "--state-out"],
+        ["classify", "classify", "classify.csv", "--pictures"],
+    ],
+    ids=lambda arguments: arguments[-1],
+)
+def test_a_reader_that_goes_away_costs_no_file(arguments: list[str], folder: Path, tmp_path: Path) -> None:
+    text = "Mr sings\n" * 400
+    expected, found = tmp_path / "expected", tmp_path / "found"
+    assert call(*placed(arguments, folder), expected, stdin=text).exit_code == 0
+    with started(*placed(arguments, folder), found) as process:
+        assert process.stdin is not None and process.stderr is not None
+        process.stderr.close()
+        process.stdin.write(text.encode())
+        process.stdin.close()
+        assert process.wait(timeout=100) == -signal.SIGPIPE
+    assert contents(found) == contents(expected)
+
+
+def started(*arguments: object) -> subprocess.Popen[bytes]:
+    """A command whose stdout nobody reads."""
+    command = [sys.executable, "-m", "unspool", *map(str, arguments)]
+    env, pipe = {**os.environ, "OMP_NUM_THREADS": "1"}, subprocess.PIPE
+    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=env)
+    assert process.stdout is not None
+    process.stdout.close()
+    return process
+
+
+def contents(path: Path) -> bytes | list[str]:
+    """Of a file what it holds, of a folder the names in it."""
+    return path.read_bytes() if path.is_file() else sorted(os.listdir(path))
+
+
+def test_without_a_file_to_write_such_a_reader_ends_the_command(folder: Path) -> None:
+    with started("tag", folder / "tag") as process:
+        assert process.stdin is not None
+        process.stdin.write(b"Mr sings\n" * 256)
+        process.stdin.flush()  # and stays open
+        assert process.wait(timeout=100) == -signal.SIGPIPE
