@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 from typer.testing import CliRunner, Result
 
 import unspool
@@ -153,6 +154,23 @@ def test_a_number_beyond_the_scale_costs_its_own_sequence_only(slopes: Path, ste
     rows = {row[0]: row[1] for row in csv.reader(io.StringIO(done.stdout))}
     assert done.exit_code == 1 and rows.pop("s1") == "" and all(rows.values()) and len(rows) == 12
     assert "steps.csv, rows 6 to 9 (id 's1') has -3e+38 as 'x' in step 2; expected a number nearer" in done.stderr
+
+
+def test_a_damaged_sound_leaves_the_others_their_answers(tmp_path: Path) -> None:
+    for name, rate in (("a/1.wav", 8000), ("a/2.wav", 8000), ("b/1.wav", 8000), ("b/2.wav", 8000), ("c.wav", 16000)):
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(tmp_path / "in" / name, np.sin(np.arange(2000) / 5), rate)
+    (tmp_path / "in" / "c.wav").rename(tmp_path / "c.wav")
+    sizes = ["--hidden", 4, "--max-steps", 1]
+    assert call("train", "classify", "--train", tmp_path / "in", "--out", tmp_path / "run", *sizes).exit_code == 0
+    (tmp_path / "in" / "a" / "2.wav").write_bytes(b"RIFF")
+    (tmp_path / "c.wav").rename(tmp_path / "in" / "c.wav")
+    found = table(tmp_path / "run", tmp_path / "in", status=1)[1:]
+    assert [row[0] for row in found] == ["a/1.wav", "a/2.wav", "b/1.wav", "b/2.wav", "c.wav"]
+    assert [bool(row[1]) for row in found] == [True, False, True, True, False]
+    files = sorted((tmp_path / "in").rglob("*.wav"))
+    assert [bool(row[1]) for row in table(tmp_path / "run", *files, status=1)[1:]] == [True, False, True, True, False]
+    assert "2.wav cannot be read as audio" in failure("classify", tmp_path / "run", tmp_path / "in" / "a" / "2.wav")
 
 
 def test_what_is_wrong_with_the_whole_file_is_said_once(run: Path, tmp_path: Path) -> None:
@@ -298,7 +316,10 @@ def test_wrong_use_says_what_is_wrong(arguments: list[str], message: str, tmp_pa
 
 
 def test_runs_and_files_of_the_wrong_kind(run: Path, slopes: Path, words: Path, steps: Path) -> None:
-    assert "are numbers, but the model was trained on texts" in failure("classify", run, steps, *COLUMNS)
+    assert "has no column 'text' for the text" in failure("classify", run, steps, *COLUMNS)
+    assert "are numbers, but the model was trained on texts" in failure(
+        "classify", run, steps, *COLUMNS, "--form", "long"
+    )
     assert "are texts, but the model was trained on numbers" in failure("classify", slopes, words)
     assert "reads numbers, not texts" in failure("classify", slopes, "abc")
     assert "give either files or texts" in failure("classify", run, words, "abc")

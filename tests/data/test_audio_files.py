@@ -105,7 +105,7 @@ def test_damage_is_named(tmp_path: Path) -> None:
     (tmp_path / "none").mkdir()
     with pytest.raises(DataError, match="none has no audio file in it"):
         open_sequences([tmp_path / "none"])
-    with pytest.raises(DataError, match=r"is audio, which has no form 'long'"):
+    with pytest.raises(DataError, match=r"is audio, but the form is 'long'; give files of that form"):
         open_sequences([tmp_path], Columns(form="long"))
 
 

@@ -44,6 +44,24 @@ def test_hostile_files_are_named(content: bytes, message: str, tmp_path: Path) -
     assert not (tmp_path / "run").exists()
 
 
+def test_a_run_on_texts_names_the_column_that_a_file_lacks(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("line,label\nab,p\nb,q\n")
+    (tmp_path / "answers.csv").write_text("id,label,p_p,p_q\n1,p,0.75,0.25\n2,q,0.5,0.5\n")
+    (tmp_path / "steps.jsonl").write_text('{"sequence": [1, 2], "label": "p"}\n')
+    (tmp_path / "a.wav").write_bytes(b"")
+    rows = [tmp_path / "rows.csv"]
+    fit(tmp_path / "run", ClassifyData.open(rows, rows, ClassifySettings(), Columns(text="line")), 1)
+    classifier = unspool.load(tmp_path / "run")
+    for name, message in (
+        ("answers.csv", r"no column 'line' for the text; its columns are 'id', 'label', 'p_p', 'p_q': .*--text-column"),
+        ("steps.jsonl", "there is no 'line' among its keys, 'sequence', 'label'"),
+        ("a.wav", "is audio, but the form is 'text'"),
+    ):
+        for ask in (classifier.evaluate, classifier.opened):
+            with pytest.raises(DataError, match=rf"{name}.* {message}"):
+                ask([tmp_path / name])
+
+
 def test_columns_of_the_training_are_those_of_the_evaluation(tmp_path: Path) -> None:
     rows = "".join(f"{'ab' * (i % 5)},{'p' if i % 5 > 2 else 'q'},{i // 5}\n" for i in range(50))
     (tmp_path / "rows.csv").write_text("line,kind,talk\n" + rows)

@@ -20,7 +20,10 @@ SUFFIXES = (".wav", ".flac", ".ogg")
 def read_audio_sequences(path: Path, columns: Columns, *, labelled: bool) -> Sequences:
     """Log-mel features of an audio file, or of those in a folder, in the order of their paths."""
     if columns.form not in ("auto", "wav"):
-        raise DataError(f"{path} is audio, which has no form {columns.form!r}; expected the form 'wav' or 'auto'")
+        raise DataError(
+            f"{path} is audio, but the form is {columns.form!r}; give files of that form, or audio with the form 'wav' "
+            "or 'auto'"
+        )
     files = audio_files(path) if path.is_dir() else [path]
     labels = _labels(path, files, columns.label, labelled)
     groups = None if columns.group is None else _named(files, columns.group, "group", must=labelled)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from collections.abc import Sequence as List
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -167,12 +167,13 @@ class Classifier:
         return digits()[2]
 
     def columns(self) -> Columns:
-        """The columns that the run was trained with."""
+        """The columns that the run was trained with; of a run on texts, a file without its column is no other form."""
         stored = self.runs[0].config.get("columns")
         try:
-            return Columns(**(stored or {}))
+            columns = Columns(**(stored or {}))
         except TypeError as error:
             raise RunError(f"{self.runs[0].path / 'config.json'} is damaged (columns: {error})") from error
+        return replace(columns, form="text") if (self.kind, columns.form) == ("text", "auto") else columns
 
     def check(self, sequences: Sequences) -> None:
         """`DataError` for sequences of another kind than those trained on, or with other features."""
