@@ -88,7 +88,7 @@ GOOD = '{"sequence": [[1, 2]], "label": "a"}\n'
         (GOOD + '{"sequence": [[1e39, 2]], "label": "a"}', r"a\.jsonl, line 2: step 1 .*too large"),
         ('{"words": "a", "label": "a"}', r"line 1: there is no 'text' among its keys, 'words', 'label'; .*--text-col"),
         ('{"text": 5, "label": "a"}', r"line 1: 'text' is no text"),
-        ('{"text": "\\ud800", "label": "a"}', r"line 1: 'text' has half a character"),
+        ('{"text": "\\ud800", "label": "a"}', r"line 1: 'text' has the lone surrogate"),
     ],
 )
 def test_damage_is_named(content: str, message: str, tmp_path: Path) -> None:

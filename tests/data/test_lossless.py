@@ -138,7 +138,7 @@ def test_no_text_is_refused(kind: str) -> None:
 
 @every
 def test_a_lone_surrogate_is_named(tokenizer: LosslessTokenizer) -> None:
-    with pytest.raises(DataError, match=r"character 3 of the text is the lone surrogate '\\ud800'"):
+    with pytest.raises(DataError, match=r"the text has the lone surrogate '\\ud800' as character 3"):
         tokenizer.encode("ab\ud800")
 
 

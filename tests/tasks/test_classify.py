@@ -109,6 +109,8 @@ def test_numbers(slopes: Path) -> None:
     assert np.mean([a.label == label for a, label in zip(answers, new.labels, strict=True)]) > 0.95
     assert classifier.classify(new) == answers
     assert classifier.classify([arrays[0].tolist()])[0].label == answers[0].label
+    tensors = [torch.tensor(array, requires_grad=True) for array in arrays]
+    assert classifier.classify(tensors) == classifier.classify(array.astype(np.float64) for array in arrays) == answers
     assert classifier.classify([np.zeros((0, 3))])[0].label in ("up", "down")
 
 
@@ -220,10 +222,17 @@ def test_many_threads_get_what_one_gets(letters: Path) -> None:
         ([np.ones(3)], r"shape \[3\]"),
         ([np.ones((1, 3)), np.full((2, 3), np.nan)], "sequence 2 of the list: step 1 of feature 'x' is nan"),
         ([np.array([[1, 2, 3], [1, np.inf, 3]])], "step 2 of feature 'y' is inf"),
+        ([np.array([[1.0, 2.0, 1e39]])], r"step 1 of feature 'z' is 1e\+39; expected finite numbers, no larger than"),
         (["abc"], "sequence 1 of the list is no array of numbers"),
+        ([[["1", "2", "3"]]], r"is no array of numbers \(its type is <U1\)"),
+        ([np.ones((1, 3), dtype=complex)], r"is no array of numbers \(its type is complex128\)"),
+        ([np.ones((1, 3), dtype="datetime64[s]")], r"is no array of numbers \(its type is datetime64"),
+        ([[[1, 2, None]]], r"is no array of numbers \(its type is object\)"),
+        ([[[1, 2, 10**400]]], r"is no array of numbers \(its type is object\)"),
+        ([5], r"shape \[\]"),
         ([[[1.0, 2.0, 3.0], [1.0]]], "is no array of numbers"),
     ],
-    ids=["features", "one axis", "nan", "inf", "text", "ragged"],
+    ids=str,
 )
 def test_arrays_that_cannot_be_read_are_named(given: Any, message: str, slopes: Path) -> None:
     with pytest.raises(DataError, match=message):
@@ -257,14 +266,48 @@ def test_outputs_that_are_not_finite_are_no_answer(tmp_path: Path) -> None:
 
 
 def test_one_instead_of_a_list_is_refused(letters: Path, slopes: Path) -> None:
-    with pytest.raises(ConfigError, match=r"classify\(\[…\]\)"):
+    with pytest.raises(
+        ConfigError, match=r"classify takes a list of texts, but got one text; write classify\(\[text\]\)"
+    ):
         unspool.load(letters).classify("abc")
-    with pytest.raises(ConfigError, match="takes a list, but got a ndarray"):
-        unspool.load(slopes).states(np.ones((2, 3)))
-    with pytest.raises(DataError, match="is a int, but the model reads texts"):
-        unspool.load(letters).classify([3])
+    for one in (np.ones((2, 3)), torch.ones(1, 2, 3)):
+        with pytest.raises(
+            ConfigError, match=r"states takes a list of arrays, but got one array; write states\(\[array\]\)"
+        ):
+            unspool.load(slopes).states(one)
+    for run in (letters, slopes):
+        for wrong in (5, None, {"a": 1}):
+            with pytest.raises(ConfigError, match=f"classify takes a list of .*, but got .* {type(wrong).__name__}"):
+                unspool.load(run).classify(wrong)
     with pytest.raises(DataError, match=r"the sequences have 2 features \('x', 'y'\), but .* 3 features"):
         unspool.load(slopes).classify(numbers([np.ones((2, 2))], None))
+
+
+def test_what_is_no_text_is_named(letters: Path) -> None:
+    classifier = unspool.load(letters)
+    with pytest.raises(DataError, match=r"sequence 2 of the list is of type int; expected a text"):
+        classifier.classify(["a", 3])
+    for ask in (classifier.classify, classifier.states, lambda several: classifier.saliency(several[1])):
+        with pytest.raises(
+            DataError, match=r"sequence [12] of the list has the lone surrogate '\\ud800' as character 2"
+        ):
+            ask(["a", "b\ud800"])
+    with pytest.raises(DataError, match=r"words\.csv, row 3 has the lone surrogate"):
+        classifier.evaluate(texts([("a", "a"), ("\udfff", "b")]))
+    for wrong in (5, "\ud800"):
+        with pytest.raises(DataError, match="the text "):
+            classifier.pieces(wrong)
+
+
+def test_one_file_is_as_a_list_of_one(letters: Path, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("text,label\nab,a\nba,b\n")
+    classifier = unspool.load(str(letters))
+    expected = classifier.evaluate([tmp_path / "rows.csv"])
+    assert classifier.evaluate(tmp_path / "rows.csv") == classifier.evaluate(str(tmp_path / "rows.csv")) == expected
+    with pytest.raises(ConfigError, match="expected a file or a list of files, but got 5, of type int"):
+        classifier.evaluate(5)
+    with pytest.raises(ConfigError, match="expected a file or a list of files, but got 5, of type int"):
+        unspool.load(5)  # pyright: ignore[reportArgumentType]
 
 
 def test_a_sequence_over_the_limit_is_named(letters: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -220,8 +220,23 @@ def test_wrong_use_is_named(model: LanguageModel) -> None:
         model.top("one", 0)
     with pytest.raises(ConfigError, match=r"score\(\[text\]\)"):
         model.score("one")
-    with pytest.raises(DataError, match="lone surrogate"):
+    with pytest.raises(DataError, match="the text has the lone surrogate"):
         model.complete("\ud800")
+    with pytest.raises(DataError, match="the text is of type int; expected a text"):
+        model.complete(5)  # pyright: ignore[reportArgumentType]
+    for texts, message in ((["a", "\ud800"], "text 2 has the lone surrogate"), (["a", 5], "text 2 is of type int")):
+        with pytest.raises(DataError, match=message):
+            model.score(texts)
+    with pytest.raises(ConfigError, match="score takes a list of texts, but got a value of type int"):
+        model.score(5)  # pyright: ignore[reportArgumentType]
+
+
+def test_one_file_is_as_a_list_of_one(model: LanguageModel, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text(TEXT)
+    assert model.evaluate(tmp_path / "a.txt") == model.evaluate([tmp_path / "a.txt"])
+    assert model.score(text for text in ("one", "two")) == model.score(["one", "two"])
+    data = LanguageData.open(str(tmp_path / "a.txt"), tmp_path / "a.txt", valid_share=0.1)
+    assert data.train == data.valid == [TEXT]
 
 
 def test_a_state_of_another_model_is_refused(

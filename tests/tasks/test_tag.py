@@ -99,6 +99,7 @@ def test_evaluate_says_the_same_as_counting(names: Path, tmp_path: Path) -> None
     file.write_text("".join(json.dumps({"tokens": s.tokens, "tags": s.tags}) + "\n" for s in test))
     tagger = unspool.load(names)
     metrics = tagger.evaluate([file])
+    assert tagger.evaluate(file) == tagger.evaluate(str(file)) == metrics
     found = [[one.tag for one in row] for row in tagger.tag([s.tokens for s in test])]
     pairs = [(a, b) for s, row in zip(test, found, strict=True) for a, b in zip(s.tags, row, strict=True)]
     real = {(i, *span) for i, s in enumerate(test) for span in spans(s.tags, prefixed=True)}
@@ -411,9 +412,20 @@ def test_what_is_no_list_of_texts_is_named(names: Path) -> None:
     tagger = unspool.load(names)
     with pytest.raises(ConfigError, match=r"tag\(\[text\]\)"):
         tagger.tag("Mr rose")
-    for row in (["a", ""], ["a", 3]):
-        with pytest.raises(DataError, match="text 2 has a token that is no text, or empty"):
+    for wrong in (5, None, {"a": 1}, b"a"):
+        with pytest.raises(ConfigError, match=f"tag takes a list of texts, but got .* type {type(wrong).__name__}"):
+            tagger.tag(wrong)
+    for row, message in (
+        (["a", ""], "token 2 of text 2 is empty"),
+        (["a", 3], "token 2 of text 2 is of type int; expected a text"),
+        (["a", "\ud800"], r"token 2 of text 2 has the lone surrogate '\\ud800'"),
+        ("a \ud800", r"text 2 has the lone surrogate '\\ud800' as character 3"),
+        (3, r"text 2 is of type int; expected a text \(str\), or a list of tokens"),
+    ):
+        with pytest.raises(DataError, match=message):
             tagger.tag(["a", row])
+    with pytest.raises(ConfigError, match="expected a file or a list of files, but got 5"):
+        tagger.evaluate(5)
     with pytest.raises(ConfigError, match="name the test files"):
         tagger.evaluate()
 

@@ -214,6 +214,13 @@ def test_one_text_instead_of_a_list_is_refused(backwards: Path) -> None:
         unspool.load(backwards).translate("abc")
     with pytest.raises(ConfigError, match=r"encode\(\[text\]\)"):
         unspool.load(backwards).encode("abc")
+    for ask in (unspool.load(backwards).translate, unspool.load(backwards).encode):
+        with pytest.raises(ConfigError, match="takes a list of texts, but got a value of type int"):
+            ask(5)
+        with pytest.raises(DataError, match=r"text 2 is of type NoneType; expected a text"):
+            ask(["a", None])
+        with pytest.raises(DataError, match=r"text 2 has the lone surrogate '\\ud800' as character 2"):
+            ask(["a", "a\ud800"])
 
 
 def test_evaluate(backwards: Path) -> None:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from unspool.data.given import half_character
 from unspool.errors import ConfigError
 
 
@@ -37,9 +38,7 @@ def chunks(texts: list[str] | None) -> Iterator[list[Line]]:
 def _argument_lines(texts: list[str]) -> Iterator[Line]:
     for number, text in enumerate(texts, 1):
         name = f"text {number}"
-        try:
-            text.encode("utf-8")
-        except UnicodeEncodeError:
+        if half_character(text):
             yield Line(number, name, "", "is not UTF-8")
         else:
             yield Line(number, name, " ".join(text.splitlines()))

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, Protocol
 
+from unspool.data.given import Paths, half_character, paths_of
 from unspool.data.lines import EXPECTED, Lines
 from unspool.errors import DataError
 
@@ -91,10 +92,9 @@ def _parse_json(line: str, keys: Pair) -> Pair:
         raise ValueError(f'expected a JSON object like {{"{keys[0]}": "…", "{keys[1]}": "…"}}') from None
     if not (isinstance(source, str) and isinstance(target, str)):
         raise ValueError(f'"{keys[0]}" and "{keys[1]}" must be text')
-    try:
-        (source + target).encode()
-    except UnicodeEncodeError:
-        raise ValueError("\\ud800 to \\udfff stand for a character in pairs only; expected the other half") from None
+    for key, text in zip(keys, (source, target), strict=True):
+        if problem := half_character(text):
+            raise ValueError(f'"{key}" {problem}')
     return source, target
 
 
@@ -124,7 +124,7 @@ class ListCorpus:
         return f"pair {index + 1} of the list, {side}"
 
 
-def open_parallel(paths: Sequence[Path | str], *, keys: Pair = JSON_KEYS) -> ParallelCorpus:
+def open_parallel(paths: Paths, *, keys: Pair = JSON_KEYS) -> ParallelCorpus:
     """Open parallel text; every file may end in `.gz`.
 
     Two files hold one text a line, line by line each other's translation. One `.tsv` file holds `source<TAB>target`
@@ -143,7 +143,7 @@ def open_parallel(paths: Sequence[Path | str], *, keys: Pair = JSON_KEYS) -> Par
         ...     len(corpus), corpus[1]
         (2, ('zwei', 'two'))
     """
-    files = [Path(path) for path in paths]
+    files = paths_of(paths)
     kinds = [Path(file.name.removesuffix(".gz")).suffix for file in files]
     if len(files) == 2 and not {".tsv", ".jsonl"} & set(kinds):
         return TwoFiles(*files)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from unspool.data.columns import Columns
+from unspool.data.given import half_character
 from unspool.data.lines import Lines
 from unspool.data.sequences import Sequences, starts_and_end
 from unspool.errors import DataError
@@ -46,7 +47,7 @@ class Row:
     """The object of one line."""
 
     def __init__(self, path: Path, number: int, line: str) -> None:
-        self.number, self._path, self._line = number, path, line
+        self.path, self.number, self._line = path, number, line
         try:
             self.found: dict[str, Any] = json.loads(line)
         except (ValueError, RecursionError) as error:
@@ -55,7 +56,7 @@ class Row:
             raise self.refused("it is no object", 'one like {"text": "…", "label": "…"}')
 
     def refused(self, found: str, expected: str) -> DataError:
-        return DataError(f"{self._path}, line {self.number}: {found}; expected {expected}")
+        return DataError(f"{self.path}, line {self.number}: {found}; expected {expected}")
 
     def text(self, name: str) -> str:
         """The text under this key."""
@@ -93,10 +94,8 @@ class Row:
         return values
 
     def _whole(self, name: str, text: str) -> str:
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            raise self.refused(f"{name!r} has half a character (\\ud800 to \\udfff)", "its other half too") from None
+        if problem := half_character(text):
+            raise DataError(f"{self.path}, line {self.number}: {name!r} {problem}")
         return text
 
 

@@ -9,7 +9,7 @@ from typing import Self
 
 import numpy as np
 
-from unspool.errors import DataError
+from unspool.data.given import check_text
 
 BYTES = 256
 """How many ids stand for a single byte; any text can be spelled with them."""
@@ -54,13 +54,7 @@ class LosslessTokenizer(ABC):
 
     def encode(self, text: str) -> np.ndarray:
         """Ids of `text`, int32 `[N]`; `DataError` for a lone surrogate, which is no character."""
-        try:
-            text.encode("utf-8")
-        except UnicodeEncodeError as error:
-            raise DataError(
-                f"character {error.start + 1} of the text is the lone surrogate {text[error.start]!a}, which "
-                "stands for nothing; remove it, or decode the text from its true encoding"
-            ) from None
+        check_text(text, "the text")
         return self._encode(text).astype(np.int32, copy=False)
 
     def decode(self, ids: Iterable[int]) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from unspool.data import audio_files, tables
 from unspool.data.audio_files import read_audio_sequences
 from unspool.data.columns import FORMS, Columns
+from unspool.data.given import Paths, paths_of
 from unspool.data.json_lines import read_json_sequences
 from unspool.data.sequences import Sequences, joined
 from unspool.data.table_forms import read_table_sequences
@@ -23,7 +23,7 @@ NAMES = Columns()
 
 
 def open_sequences(
-    paths: Sequence[Path | str], columns: Columns = NAMES, *, labelled: bool = True, empty_labels: bool = False
+    paths: Paths, columns: Columns = NAMES, *, labelled: bool = True, empty_labels: bool = False
 ) -> Sequences:
     """Read sequences and what each belongs to, from several files one after the other.
 
@@ -46,7 +46,7 @@ def open_sequences(
     kept as written (`"1.0"`, `"3"`). An id is of one file: the same id in the next file is another sequence.
 
     Args:
-        paths: files or folders.
+        paths: a file or folder, or several.
         columns: names of columns or keys, and the form.
         labelled: whether every sequence must have a label; else labels are read where each sequence has one.
         empty_labels: whether a label may be blank (a set of classes that is empty).
@@ -68,9 +68,10 @@ def open_sequences(
         >>> found.numbers.tolist(), found.offsets.tolist(), found.labels, found.features
         ([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], [0, 2, 3], ['up', 'down'], ('x', 'y'))
     """
-    if not paths:
+    files = paths_of(paths)
+    if not files:
         raise DataError(f"got no file; expected {EXPECTED}")
-    return joined([_read(Path(path), columns, labelled, empty_labels) for path in paths])
+    return joined([_read(file, columns, labelled, empty_labels) for file in files])
 
 
 def _read(path: Path, columns: Columns, labelled: bool, empty_labels: bool) -> Sequences:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
+from unspool.data.given import Paths, half_character, paths_of
 from unspool.data.lines import Lines
 from unspool.errors import ConfigError, DataError
 
@@ -168,17 +169,16 @@ def _parse_json(line: str, with_tags: bool) -> tuple[tuple[str, ...], tuple[str,
 
 
 def _check_texts(name: str, row: list[str]) -> None:
-    try:
-        "".join(row).encode()
-    except UnicodeEncodeError:
-        raise ValueError("\\ud800 to \\udfff stand for a character in pairs only; expected the other half") from None
+    for item in row:
+        if problem := half_character(item):
+            raise ValueError(f'{item!a} of "{name}" {problem}')
     if name == "tags" and any(len(tag.splitlines()) > 1 or "\t" in tag for tag in row):
         raise ValueError('a tag of "tags" has a tab or a line break in it')
 
 
-def read_all(paths: Iterable[Path | str], columns: Columns | None = None) -> list[Tokens]:
-    """The sequences of several files, one after the other."""
-    return [sequence for path in paths for sequence in read_tagged(path, columns)]
+def read_all(paths: Paths, columns: Columns | None = None) -> list[Tokens]:
+    """The sequences of one file, or of several, one after the other."""
+    return [sequence for path in paths_of(paths) for sequence in read_tagged(path, columns)]
 
 
 def split_off(sequences: Sequence[Tokens], share: float, seed: int) -> tuple[list[Tokens], list[Tokens]]:

@@ -8,17 +8,25 @@ from pathlib import Path
 from typing import Any
 
 from unspool.cells import Cell
+from unspool.data.given import paths_of
 from unspool.errors import ConfigError, RunError
 from unspool.train import Run
 
-MODELS = {"tag": "Tagger", "translate": "Translator", "classify": "Classifier", "language": "LanguageModel"}
+MODELS = {
+    "tag": "Tagger",
+    "translate": "Translator",
+    "classify": "Classifier",
+    "language": "LanguageModel",
+    "forecast": "Forecaster",
+}
 """The class of each task's model, in `unspool.tasks.TASK`."""
 
 
 def load(run: Path | str | Sequence[Path | str], *, cells: Sequence[type[Cell]] = ()) -> Any:
     """Load a run, or several runs of one task as an ensemble. Nothing that stands in the folder is executed.
 
-    What comes back depends on the task: a `Translator`, `Classifier`, `Tagger` or `LanguageModel` of `unspool.tasks`.
+    What comes back depends on the task: a `Translator`, `Classifier`, `Tagger`, `LanguageModel` or
+    `Forecaster` of `unspool.tasks`.
 
     Args:
         run: run folder, or a sequence of them.
@@ -43,7 +51,7 @@ def load(run: Path | str | Sequence[Path | str], *, cells: Sequence[type[Cell]] 
         >>> len(m.translate(["ab", "b"])), m.encode(["ab"]).shape
         (2, torch.Size([1, 16]))
     """
-    paths = [run] if isinstance(run, (str, Path)) else list(run)
+    paths = paths_of(run)
     if not paths:
         raise ConfigError("no run was given; expected a run folder, or a list of them")
     if isinstance(cells, type):

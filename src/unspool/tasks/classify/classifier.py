@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable
 from collections.abc import Sequence as List
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from unspool.cells import Cell, find_cell
 from unspool.data.columns import Columns
+from unspool.data.given import Paths, paths_of
 from unspool.data.packed import Packed
 from unspool.data.pools import Pools
 from unspool.data.sequences import Sequences
@@ -117,8 +117,8 @@ class Classifier:
         answers = iter(self._predictions(chosen).tolist())
         return [self._answer(next(answers)) if problem is None else problem for problem in problems]
 
-    def evaluate(self, test: List[Path | str] | Sequences | None = None) -> dict[str, Any]:
-        """Metrics on labelled data: files, `Sequences`, or the test part of the default job if None.
+    def evaluate(self, test: Paths | Sequences | None = None) -> dict[str, Any]:
+        """Metrics on labelled data: a file or several, `Sequences`, or the test part of the default job if None.
 
         Returns:
             `sequences`, the metrics of the target (such as `accuracy` and `macro_f1`), and where there are
@@ -149,17 +149,17 @@ class Classifier:
         return Measured(metrics, predictions, plain, targets)
 
     def opened(
-        self, test: List[Path | str] | Sequences | None, columns: Columns | None = None, *, labelled: bool = True
+        self, test: Paths | Sequences | None, columns: Columns | None = None, *, labelled: bool = True
     ) -> Sequences:
-        """Files, read with the columns that the run was trained with unless others are given, or the test part of the
-        default job."""
+        """A file or several, read with the columns that the run was trained with unless others are given, or the test
+        part of the default job."""
         if isinstance(test, Sequences):
             return test
-        if test:
+        if files := [] if test is None else paths_of(test):
             from unspool.data.open_sequences import open_sequences
 
             empty = self.target.kind == "multilabel"
-            return open_sequences(test, columns or self.columns(), labelled=labelled, empty_labels=empty)
+            return open_sequences(files, columns or self.columns(), labelled=labelled, empty_labels=empty)
         if _origin(self.runs[0]) != "digits":
             raise ConfigError(f"{self.runs[0].path} was trained on files; name those to read (evaluate: --test)")
         from unspool.data.digits import digits

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from unspool.data.batches import plain
+from unspool.data.given import check_text, half_character
 from unspool.data.packed import Packed
 from unspool.data.scaler import Scaler
 from unspool.data.sequences import Sequences, shown
@@ -76,10 +77,11 @@ class TextInputs:
         return Packed.of(rows) if rows else Packed(np.zeros(0, dtype=np.int32), np.zeros(1, dtype=np.int64))
 
     def problems(self, sequences: Sequences, packed: Packed) -> list[str | None]:
-        return [None] * len(sequences)
+        return [half_character(text) for text in sequences.texts or ()]
 
     def pieces(self, text: str) -> list[str]:
         """Each symbol of a text as text; whole words but the first with the space before them."""
+        check_text(text, "the text")
         pieces = self.tokenizer.pieces(self.tokenizer.encode(plain(text)))
         return [*pieces[:1], *(f" {word}" for word in pieces[1:])] if self.tokenizer.kind == "words" else pieces
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence as List
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import torch
 
 from unspool.cells import Cell
 from unspool.data.columns import Columns
+from unspool.data.given import Paths
 from unspool.data.sequences import Sequences
 from unspool.errors import ConfigError, DataError
 from unspool.tasks.classify.batches import Batches
@@ -38,9 +38,7 @@ class ClassifyData:
     columns: Columns | None = None
 
     @classmethod
-    def open(
-        cls, train: List[Path | str], valid: List[Path | str], settings: ClassifySettings, columns: Columns = NAMES
-    ) -> ClassifyData:
+    def open(cls, train: Paths, valid: Paths, settings: ClassifySettings, columns: Columns = NAMES) -> ClassifyData:
         """Open files (see `unspool.data.open_sequences`); without any to validate on, the share that `settings` say is
         kept back for it."""
         from unspool.data.groups import split

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from unspool.cells import Cell, find_cell
 from unspool.cells.state import Tree, cat_rows, map_tensors
+from unspool.data.given import Paths, check_text, listed, paths_of
 from unspool.data.lossless import load_lossless, lossless_bytes
 from unspool.data.lossless_base import LosslessTokenizer
 from unspool.data.plain_text import read_text
@@ -110,15 +111,16 @@ class LanguageModel:
         """A state that `State.save` wrote; `RunError` or `ConfigError` if it is damaged or of another model."""
         return self._own(read_state(path, self._empty))
 
-    def score(self, texts: Sequence[str], *, state: State | None = None) -> list[Score]:
+    def score(self, texts: Iterable[str], *, state: State | None = None) -> list[Score]:
         """What each text costs: nats, characters, symbols, bits a character. Each is read from `state`, if given, or
         from the beginning."""
-        if isinstance(texts, str):
-            raise ConfigError("score takes a list of texts, but got one text; write score([text])")
+        given = listed(texts, "score")
+        for number, text in enumerate(given, 1):
+            check_text(text, f"text {number}")
         begin = self.state("", state)
-        rows = [following(self.tokenizer.encode(text), begin.symbol) for text in texts]
+        rows = [following(self.tokenizer.encode(text), begin.symbol) for text in given]
         costs = self._costs(rows, begin)
-        return [Score(cost, len(text), len(row.target)) for text, row, cost in zip(texts, rows, costs, strict=True)]
+        return [Score(cost, len(text), len(row.target)) for text, row, cost in zip(given, rows, costs, strict=True)]
 
     def _costs(self, rows: Sequence[Row], begin: State) -> list[float]:
         costs = [0.0] * len(rows)
@@ -130,17 +132,18 @@ class LanguageModel:
                 costs[i] = cost
         return costs
 
-    def evaluate(self, paths: Sequence[Path | str] | None = None) -> dict[str, Any]:
+    def evaluate(self, paths: Paths | None = None) -> dict[str, Any]:
         """Measure on the text of all files together, as one stream, so that no symbol lacks what came before it.
 
         Args:
-            paths: text files; the default job's own test part if `None`.
+            paths: a text file, or several; the default job's own test part if `None`.
 
         Returns:
             metrics: `characters`, `symbols`, `loss` (nats a symbol), `perplexity` (a symbol), `nats_per_character`,
             `bits_per_character`.
         """
-        texts = [read_text(path) for path in paths] if paths else test_texts(self.runs[0])
+        files = [] if paths is None else paths_of(paths)
+        texts = list(map(read_text, files)) or test_texts(self.runs[0])
         (score,) = self.score(["".join(texts)])
         return {"characters": score.characters, "symbols": score.symbols, **score.metrics()}
 

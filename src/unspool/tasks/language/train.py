@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from unspool.cells import Cell
+from unspool.data.given import Paths, paths_of
 from unspool.data.lossless import load_lossless, lossless_bytes, train_lossless
 from unspool.data.lossless_base import LosslessTokenizer
 from unspool.data.plain_text import ended, read_text, split_end
@@ -34,12 +35,12 @@ class LanguageData:
     valid: Sequence[str]
 
     @classmethod
-    def open(cls, train: Sequence[Path | str], valid: Sequence[Path | str], *, valid_share: float) -> LanguageData:
+    def open(cls, train: Paths, valid: Paths, *, valid_share: float) -> LanguageData:
         """Read files (see `unspool.data.plain_text.read_text`); without `valid` the end of the text is cut off."""
-        texts = [read_text(path) for path in train]
+        texts = list(map(read_text, paths_of(train)))
         if not valid:
             return cls(*split_end(texts, valid_share))
-        return cls(texts, [read_text(path) for path in valid])
+        return cls(texts, list(map(read_text, paths_of(valid))))
 
     @classmethod
     def python(cls) -> LanguageData:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor
 
 from unspool.cells import Cell, find_cell
+from unspool.data.given import Paths, check_text, listed, paths_of
 from unspool.data.pools import Pools
 from unspool.data.tagged import Columns, Tokens, read_all
 from unspool.data.words import Forms, WordBatch, Words
@@ -81,32 +81,39 @@ class Tagger:
         """A text as tokens: split at white space, or into characters, as the run was trained for."""
         return list(text) if self.unit == "chars" else text.split()
 
-    def tag(self, texts: Sequence[str | Sequence[str]]) -> list[list[Tagged]]:
+    def tag(self, texts: Iterable[str | Sequence[str]]) -> list[list[Tagged]]:
         """The tags of each text; an empty text has none.
 
         Args:
             texts: each a list of tokens, or a text to split.
 
         Raises:
-            ConfigError: one text was given instead of a list. DataError: a token is no text, or empty.
+            ConfigError: one text was given instead of a list. DataError: a text or token is none, or a token is empty.
         """
-        if isinstance(texts, str):
-            raise ConfigError("tag takes a list of texts, but got one text; write tag([text])")
-        rows = [self.split(text) if isinstance(text, str) else list(text) for text in texts]
-        for number, row in enumerate(rows, 1):
-            if not all(isinstance(token, str) and token for token in row):
-                raise DataError(f"text {number} has a token that is no text, or empty; expected a list of words")
-        return self._tagged(rows)
+        return self._tagged([self._tokens(text, f"text {i}") for i, text in enumerate(listed(texts, "tag"), 1)])
 
-    def evaluate(self, paths: Sequence[Path | str] | None = None) -> dict[str, Any]:
-        """Metrics on files like those of the training; without any, on the test parts of the default job.
+    def _tokens(self, text: Any, place: str) -> list[str]:
+        if isinstance(text, str):
+            check_text(text, place)
+            return self.split(text)
+        if isinstance(text, (bytes, Mapping)) or not isinstance(text, Iterable):
+            raise DataError(f"{place} is of type {type(text).__name__}; expected a text (str), or a list of tokens")
+        tokens = list(text)
+        for number, token in enumerate(tokens, 1):
+            check_text(token, f"token {number} of {place}")
+            if not token:
+                raise DataError(f"token {number} of {place} is empty; expected a text with at least one character")
+        return tokens
+
+    def evaluate(self, paths: Paths | None = None) -> dict[str, Any]:
+        """Metrics on a file, or several, like those of the training; without any, on the test parts of the default job.
 
         Returns:
             `sequences`, `tokens`, `accuracy`, `span_precision`, `span_recall`, `span_f1`, `by_type`, and `loss` (nats a
             token, of the first run); for the default job a list of such rows, `parts`, each with its name, `part`.
         """
-        if paths:
-            return self.measure(read_all(paths, self.columns))
+        if files := [] if paths is None else paths_of(paths):
+            return self.measure(read_all(files, self.columns))
         from unspool.tasks.tag.dates import held_out
 
         parts = held_out(self.runs[0].config.get("origin"), self.runs[0].path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from unspool.cells import Cell, find_cell
 from unspool.data.batches import encode_source, pad
+from unspool.data.given import check_text, listed
 from unspool.data.symbols import END
 from unspool.data.tokenizer import Tokenizer, load_tokenizer
 from unspool.decode import Ensemble, Hypothesis, Limits, StepModel, beam, greedy, sample
@@ -85,7 +86,7 @@ class Translator:
         self.longest_source = int(runs[0].config["longest_source"])
         self.longest_target = int(runs[0].config["longest_target"])
 
-    def translate(self, texts: Sequence[str], options: DecodeOptions | None = None, **choices: Any) -> list[str]:
+    def translate(self, texts: Iterable[str], options: DecodeOptions | None = None, **choices: Any) -> list[str]:
         """The best translation of each text; an empty text gives an empty one.
 
         Args:
@@ -94,13 +95,14 @@ class Translator:
             choices: single options by name, such as `beam=1`; they stand in for those of `options`.
 
         Raises:
-            DataError: a text has more than `LINE_LIMIT` symbols.
+            ConfigError: one text was given instead of a list. DataError: what was given is no text, or has more than
+                `LINE_LIMIT` symbols.
         """
         found = self.detailed(texts, replace(options or DecodeOptions(), **choices))
         return [best[0].text if best else "" for best in found]
 
     def detailed(
-        self, texts: Sequence[str], options: DecodeOptions, *, keep_attention: bool = False
+        self, texts: Iterable[str], options: DecodeOptions, *, keep_attention: bool = False
     ) -> list[list[Translation]]:
         """The `n_best` translations of each text, best first, or as they were drawn; none for an empty text."""
         sources = self._read_all(texts, "translate")
@@ -144,11 +146,12 @@ class Translator:
                 found[i] = [self._translation(h, row) for h in best]
         return found
 
-    def encode(self, texts: Sequence[str]) -> Tensor:
+    def encode(self, texts: Iterable[str]) -> Tensor:
         """The encoder's final state, the 1-D vector of each whole text: `[B, E]`.
 
         Raises:
-            DataError: a text has more than `LINE_LIMIT` symbols.
+            ConfigError: one text was given instead of a list. DataError: what was given is no text, or has more than
+                `LINE_LIMIT` symbols.
         """
         rows = [source.ids for source in self._read_all(texts, "encode")]
         model = self.models[0]
@@ -157,10 +160,11 @@ class Translator:
             vectors = [model.encode(source, lengths).vector for source, lengths in batches]
         return torch.cat(vectors) if vectors else torch.zeros(0, model.vector_size)
 
-    def _read_all(self, texts: Sequence[str], method: str) -> list[Source]:
-        if isinstance(texts, str):
-            raise ConfigError(f"{method} takes a list of texts, but got one text; write {method}([text])")
-        sources = [self.read(text) for text in texts]
+    def _read_all(self, texts: Iterable[str], method: str) -> list[Source]:
+        given = listed(texts, method)
+        for number, text in enumerate(given, 1):
+            check_text(text, f"text {number}")
+        sources = [self.read(text) for text in given]
         for number, source in enumerate(sources, 1):
             if source.problem is not None:
                 raise DataError(f"text {number} {source.problem}")
