@@ -11,6 +11,7 @@ import hypothesis
 import pytest
 import torch
 from torch import Tensor
+from typer.testing import CliRunner
 
 # Scripts and plugins of other make targets, which no test process may import by the way.
 collect_ignore = ["mutants", "sanitize"]
@@ -47,6 +48,31 @@ def poison_uninitialised_memory() -> Iterator[None]:
         for owner, name in ((torch, "empty"), (torch, "empty_like"), (Tensor, "new_empty")):
             patch.setattr(owner, name, poisoned(getattr(owner, name)))
         yield
+
+
+TASKS = {
+    "tag": ("tsv", "Mr NNP B-PER\nsings VBZ O\n\na DT O\n\n", []),
+    "classify": ("csv", "text,label\naab,a\nbba,b\nab,a\nba,b\n", ["--tokenizer", "chars"]),
+    "language": ("txt", "one two\n" * 30, []),
+    "translate": ("tsv", "abc\tcba\ncab\tbac\n", ["--tokenizer", "chars"]),
+}
+"""Of each task the ending and the content of a small file, and options to train on it."""
+
+
+@pytest.fixture(scope="session")
+def every_task(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a run of each task, by its name, trained for one step on the file beside it: `tag`, `tag.tsv`, …"""
+    from unspool import cli
+
+    folder = tmp_path_factory.mktemp("every_task")
+    for task, (ending, content, options) in TASKS.items():
+        file = folder / f"{task}.{ending}"
+        file.write_text(content)
+        sizes = ["--hidden", "8", "--embedding", "8", "--max-steps", "1", *options]
+        start = ["train", task, "--train", str(file), "--valid", str(file), "--out", str(folder / task), *sizes]
+        done = CliRunner().invoke(cli.app, start)
+        assert done.exit_code == 0, done.exception
+    return folder
 
 
 @pytest.fixture(scope="session")

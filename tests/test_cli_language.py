@@ -110,6 +110,17 @@ def test_scores_are_a_line_for_each_text(how: str, run: Path) -> None:
         assert line["bits_per_character"] == pytest.approx(score.bits_per_character)
 
 
+def test_a_file_is_read_as_stdin_is(run: Path, files: Path) -> None:
+    how = ["--length", 9, "--seed", 2, "--top", 0]
+    text = (files / "b.txt").read_text()
+    assert call("complete", run, files / "b.txt", *how).stdout == call("complete", run, *how, stdin=text).stdout
+    lines = "one\x0btwo\n\nthree"
+    (files / "c.txt").write_text(lines)
+    scored = call("complete", run, "--score", files / "c.txt")
+    assert scored.stdout == call("complete", run, "--score", stdin=lines).stdout
+    assert [json.loads(line)["text"] for line in scored.stdout.splitlines()] == ["one\x0btwo", "", "three"]
+
+
 def test_evaluate(run: Path, files: Path) -> None:
     done = call("evaluate", run, "--test", files / "b.txt")
     assert json.loads(done.stdout) == unspool.load(run).evaluate([files / "b.txt"])
@@ -163,6 +174,7 @@ def test_wrong_use_of_training_is_named(
     ("arguments", "message"),
     [
         (["one", "two"], "2 texts were given"),
+        ([__file__, __file__], "2 files were given"),
         (["one", "--top", "-1"], "--top is -1"),
         (["one", "--stop", ""], "stop is an empty text"),
         (["one", "--score", "--length", "3"], "--length belongs to completing"),

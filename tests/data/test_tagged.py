@@ -105,6 +105,13 @@ def test_a_file_that_is_none(tmp_path: Path) -> None:
         read_tagged(written(tmp_path, "a O\n"), Columns(tag_column=5))
 
 
+@pytest.mark.parametrize("name", ["a.csv", "a.CSV.gz", "a.parquet", "a.json", "a.wav"])
+def test_a_file_of_another_kind_is_not_taken_for_columns(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("Ada,O\n")
+    with pytest.raises(DataError, match=f"{name} is a file of another kind; expected CoNLL columns"):
+        read_tagged(tmp_path / name)
+
+
 @pytest.mark.parametrize(
     "choices", [{"token_column": 0}, {"tag_column": 0}, {"token_column": 2, "tag_column": 2}], ids=str
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
+import os
 import sys
 from collections.abc import Iterator
 from functools import cached_property
@@ -15,6 +16,7 @@ from typing import IO
 import numpy as np
 
 from unspool.cli.apps import say
+from unspool.cli.files_or_texts import files_or_texts
 from unspool.cli.lines import Line, chunks
 from unspool.cli.readable import Unreadable, readable_parts
 from unspool.data.audio_files import SUFFIXES
@@ -24,22 +26,19 @@ from unspool.errors import ConfigError, DataError
 from unspool.tasks.classify import Classifier, Measured, Prediction
 from unspool.train.files import replaced, write_bytes
 
-FILES = (".csv", ".tsv", ".parquet", ".jsonl", ".gz", ".wav", ".flac", ".ogg")
-"""Endings of what is meant as a file, there or not."""
-
 
 class Answers:
     """The answers of a classifier to files, texts or the lines of stdin."""
 
     def __init__(self, classifier: Classifier, columns: Columns, given: list[str], *, labelled: bool) -> None:
         self._classifier, self._columns, self._labelled = classifier, columns, labelled
-        files = [name for name in given if Path(name).suffix in FILES or _exists(name)]
-        if files and len(files) < len(given):
-            text = next(name for name in given if name not in files)
-            raise ConfigError(f"{text!r} is no file, but {files[0]!r} is meant as one; give either files or texts")
-        if given and not files and classifier.kind != "text":
-            raise ConfigError(f"there is no file {given[0]!r}, and {classifier.runs[0].path} reads numbers, not texts")
-        self._files, self._texts = [Path(name) for name in files], [] if files else given
+        if classifier.kind == "text":
+            self._files, self._texts = files_or_texts(given, "unspool classify RUN")
+        else:
+            self._files, self._texts = [Path(name) for name in given], []
+            if missing := [name for name in given if not os.path.exists(name)]:
+                reads = f"{classifier.runs[0].path} reads numbers, not texts"
+                raise ConfigError(f"there is no file {missing[0]!r}, and {reads}; name files that are there")
 
     def write(self, out: Path | None) -> bool:
         """Write the table; whether a sequence could not be answered."""
@@ -169,13 +168,6 @@ def _ids(sequences: Sequences, done: int) -> list[str]:
 
 def _of_lines(lines: list[Line]) -> Sequences:
     return Sequences("text", [x.text for x in lines], None, None, (), None, None, lambda i: lines[i].name)
-
-
-def _exists(name: str) -> bool:
-    try:
-        return Path(name).exists()
-    except (OSError, ValueError):  # a text too long for a file name, or with a null character
-        return False
 
 
 @contextlib.contextmanager

@@ -24,9 +24,11 @@ from unspool.cli.apps import (
     show,
     train_app,
 )
+from unspool.cli.files_or_texts import files_or_texts
 from unspool.cli.lines import chunks
 from unspool.cli.side_files import side_files
 from unspool.cli.training import DEFAULT_EPOCHS, Presets, is_default, paths, report, settings
+from unspool.data.plain_text import read_text
 from unspool.errors import ConfigError, DataError
 from unspool.options import with_options
 from unspool.tasks.language import CompleteOptions, LanguageData, LanguageModel, LanguageSettings, State, python_job
@@ -78,11 +80,15 @@ def train_language(
 @with_options(CompleteOptions, leave_out=("stop",))
 def complete(
     run: RunArgument,
-    text: Annotated[list[str] | None, typer.Argument(help="The text to go on with; without it, all of stdin.")] = None,
+    text: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[FILE|TEXT]…", help="The text to go on with, or a file of it; none: all of stdin."),
+    ] = None,
     stop: Annotated[list[str] | None, typer.Option(help="End before this text; may be repeated.")] = None,
     top: Annotated[int, typer.Option(help="Show so many of the most probable next symbols first; 0: none.")] = 10,
     score: Annotated[
-        bool, typer.Option("--score", help="Measure instead: a JSON line for each text, or for each line of stdin.")
+        bool,
+        typer.Option("--score", help="Measure instead: a JSON line for each text, or each line of files or of stdin."),
     ] = False,
     ensemble: Annotated[list[Path] | None, typer.Option(help="Further runs to average with; may be repeated.")] = None,
     state_in: Annotated[Path | None, typer.Option(help="Go on from the state in this file.")] = None,
@@ -98,13 +104,14 @@ def complete(
         raise ConfigError(f"--top is {top}; expected a number of symbols, 0 for none")
     if score:
         _check_score(given, stop, state_out)
-    with side_files({"--state-out": state_out}, run, *(ensemble or [])):
+    with side_files({"--state-out": state_out}, run, *(ensemble or []), *(text or [])):
+        files, texts = files_or_texts(text or [], "unspool complete RUN")
         model = _language_model([run, *(ensemble or [])], cell)
         state = None if state_in is None else model.read_state(state_in)
         if score:
-            _print_scores(model, text, state)
+            _print_scores(model, texts, files, state)
             return
-        now = model.state(_one_text(text), state)
+        now = model.state(_one_text(texts, files), state)
         if top:
             _show_top(model, now, top)
         completion = model.completion("", options, state=now)
@@ -129,11 +136,14 @@ def _language_model(runs: list[Path], cells: list[str] | None) -> LanguageModel:
     return model
 
 
-def _one_text(texts: list[str] | None) -> str:
-    """The text to go on with, line ends and all; the last line end of stdin is the shell's, not the text's."""
+def _one_text(texts: list[str], files: list[Path]) -> str:
+    """The text to go on with, line ends and all, but the last one of a file or of stdin, which is not the text's."""
+    if len(texts) + len(files) > 1:
+        what = f"{len(texts)} texts" if texts else f"{len(files)} files"
+        raise ConfigError(f"{what} were given, but one is gone on with; put quotation marks around a text")
+    if files:
+        return read_text(files[0]).removesuffix("\n")
     if texts:
-        if len(texts) > 1:
-            raise ConfigError(f"{len(texts)} texts were given, but one is gone on with; put quotation marks around it")
         return texts[0]
     if sys.stdin is None:
         raise ConfigError("stdin is closed; give the text as an argument, or on stdin")
@@ -148,8 +158,8 @@ def _show_top(model: LanguageModel, state: State, count: int) -> None:
     show("What comes next", rows)
 
 
-def _print_scores(model: LanguageModel, texts: list[str] | None, state: State | None) -> None:
-    for lines in chunks(texts):
+def _print_scores(model: LanguageModel, texts: list[str], files: list[Path], state: State | None) -> None:
+    for lines in chunks(texts, files):
         for line in lines:
             if line.problem is not None:
                 raise DataError(f"{line.name} {line.problem}")

@@ -1,12 +1,14 @@
-"""Texts to work on: arguments, or the lines of stdin, some at a time."""
+"""Texts to work on: arguments, or the lines of files or of stdin, some at a time."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from unspool.data.given import half_character
+from unspool.data.lines import Lines
 from unspool.errors import ConfigError
 
 
@@ -19,12 +21,14 @@ class Line(NamedTuple):
     problem: str | None = None
 
 
-def chunks(texts: list[str] | None) -> Iterator[list[Line]]:
-    """The texts, or the lines of stdin if there are none: 256 at a time, one at a time from a terminal."""
-    if not texts and sys.stdin is None:  # a shell's <&-
+def chunks(texts: list[str] | None, files: Sequence[Path] = ()) -> Iterator[list[Line]]:
+    """The lines of files, or the texts, or the lines of stdin if there are neither: 256 at a time, one at a time from a
+    terminal."""
+    on_stdin = not texts and not files
+    if on_stdin and sys.stdin is None:  # a shell's <&-
         raise ConfigError("stdin is closed; give texts as arguments, or one a line on stdin")
-    lines = _argument_lines(texts) if texts else _stdin_lines()
-    size = 1 if not texts and sys.stdin.isatty() else 256
+    lines = _stdin_lines() if on_stdin else _file_lines(files) if files else _argument_lines(texts or [])
+    size = 1 if on_stdin and sys.stdin.isatty() else 256
     chunk: list[Line] = []
     for line in lines:
         chunk.append(line)
@@ -42,6 +46,12 @@ def _argument_lines(texts: list[str]) -> Iterator[Line]:
             yield Line(number, name, "", "is not UTF-8")
         else:
             yield Line(number, name, " ".join(text.splitlines()))
+
+
+def _file_lines(files: Sequence[Path]) -> Iterator[Line]:
+    for path in files:
+        for number, text in enumerate(Lines(path), 1):
+            yield Line(number, f"{path}, line {number}", text)
 
 
 def _stdin_lines() -> Iterator[Line]:

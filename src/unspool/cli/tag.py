@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -25,19 +24,16 @@ from unspool.cli.apps import (
     say,
     train_app,
 )
+from unspool.cli.files_or_texts import files_or_texts
 from unspool.cli.lines import chunks
 from unspool.cli.side_files import side_files
 from unspool.cli.training import DEFAULT_EPOCHS, Presets, is_default, made, paths, report, settings
 from unspool.data.tagged import Columns, is_json, open_lines, parse
-from unspool.errors import ConfigError, DataError
+from unspool.errors import ConfigError
 from unspool.options import with_options
 from unspool.tasks.tag import TagData, Tagged, Tagger, TagSettings, dates
 from unspool.train import TrainSettings
 from unspool.train.files import write_bytes
-
-FILE_NAMES = (".conll", ".conllu", ".iob", ".iob2", ".bio", ".jsonl", ".tsv", ".txt", ".gz")
-"""Endings by which an argument that is no file is taken for a misspelt one, not for a text."""
-
 
 PRESETS = Presets(dates.PRESET, dates.TRAINING_PRESET)
 
@@ -117,11 +113,11 @@ def tag(
         columns = model.columns if token_column is None else Columns(token_column, comments=model.columns.comments)
         answers: list[list[Tagged]] = []
         failed = False
-        if files := _files(source or []):
-            for file in files:
-                answers += _tag_file(model, file, columns, scores)
-        else:
-            failed = _tag_texts(model, source, scores, answers if html else None)
+        files, texts = files_or_texts(source or [], "unspool tag RUN")
+        for file in files:
+            answers += _tag_file(model, file, columns, scores)
+        if not files:
+            failed = _tag_texts(model, texts, scores, answers if html else None)
         if html is not None:
             _write_page(model, answers, html)
     if failed:
@@ -141,18 +137,6 @@ def _write_page(model: Tagger, answers: list[list[Tagged]], path: Path) -> None:
 
     joint = "" if model.unit == "chars" else " "
     write_bytes(path, page(answers, tags=model.tags, joint=joint).encode())
-
-
-def _files(source: list[str]) -> list[Path]:
-    """The arguments as files, if they are; none if they are texts."""
-    files = [text for text in source if os.path.exists(text) and not os.path.isdir(text)]
-    missing = [text for text in source if text.endswith(FILE_NAMES) and not text.split()[1:] and text not in files]
-    if missing:
-        raise DataError(f"there is no file {missing[0]}; name files that are there, or give texts on stdin")
-    if files and len(files) < len(source):
-        other = next(text for text in source if text not in files)
-        raise ConfigError(f"{files[0]} is a file, but {other!r} is a text; give files or texts, not both")
-    return [Path(file) for file in files]
 
 
 def _tag_file(model: Tagger, file: Path, columns: Columns, scores: bool) -> list[list[Tagged]]:

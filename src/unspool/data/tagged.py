@@ -16,6 +16,8 @@ from unspool.errors import ConfigError, DataError
 
 EXPECTED = "CoNLL columns (a token a line, a blank line between sequences) or .jsonl, each of them also as .gz"
 DOCSTART = "-DOCSTART-"
+OTHERS = (".csv", ".parquet", ".json", ".wav", ".flac", ".ogg")
+"""Endings of files that hold something else, whose lines would be taken for tokens."""
 
 
 class Tokens(NamedTuple):
@@ -96,6 +98,8 @@ def open_lines(path: Path | str) -> Lines:
         raise DataError(f"there is no file {path}; expected {EXPECTED}")
     if path.is_dir():
         raise DataError(f"{path} is a folder; expected {EXPECTED}")
+    if path.name.lower().removesuffix(".gz").endswith(OTHERS):
+        raise DataError(f"{path} is a file of another kind; expected {EXPECTED}")
     return Lines(path)
 
 
