@@ -90,6 +90,14 @@ def test_a_full_disk_is_a_message(run: Path, words: list[Path]) -> None:
     assert b"Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("stream", ["1", "2"], ids=["stdout", "stderr"])
+def test_a_closed_stream_is_no_error(stream: str, run: Path) -> None:
+    command = f"exec {sys.executable} -m unspool translate {run} abcabcabc --max-length 3 {stream}>&-"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr.decode()
+    assert done.stdout.count(b"\n") == (stream == "2") and done.stderr.count(b"\n") == (stream == "1")
+
+
 def test_json_lines_name_their_keys(tmp_path: Path) -> None:
     pairs = tmp_path / "pairs.jsonl"
     pairs.write_text('{"de": "ab", "en": "ba"}\n')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import warnings
@@ -28,6 +29,9 @@ def spread(arguments: list[str]) -> list[str]:
 
 def main() -> None:
     """Run a command; exit status 0 done, 1 failed, 2 wrong use, 130 interrupted."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # a shell's >&-
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
     warnings.showwarning = lambda message, *_: say(f"warning: {message}")
     if not is_main():
         warnings.simplefilter("ignore")  # the main process says it for all
