@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -38,6 +38,8 @@ class SeriesColumns:
     categories: Annotated[tuple[str, ...], "of these, columns of numbers that are names"] = ()
 
     def __post_init__(self) -> None:
+        for use in ("static", "past", "known", "categories"):
+            object.__setattr__(self, use, _several(getattr(self, use), use))
         if self.form not in FORMS:
             raise ConfigError(f"form is {self.form!r}; expected one of {FORMS}")
         taken: dict[str, str] = {}
@@ -64,3 +66,9 @@ class SeriesColumns:
             raise ConfigError(f"{other!r} is among the categories, but no covariate; those are {names}")
         if names and self.form == "wide":
             raise ConfigError(f"the wide form has no covariates, but {names} are named; give the table in long form")
+
+
+def _several(names: object, use: str) -> tuple[str, ...]:
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise ConfigError(f"{use} is {names!r}; expected a list of names of columns, such as ({names!r},)")
+    return tuple(map(str, names))

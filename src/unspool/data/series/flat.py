@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import tempfile
 from dataclasses import dataclass
 
@@ -14,8 +15,8 @@ COPIED = 1 << 20
 """Rows that are copied at once."""
 
 
-def blank(rows: int, dtype: np.dtype | type) -> np.ndarray:
-    """`[rows]` zeros; the file behind a mapped array goes when the array does.
+def blank(rows: int, dtype: np.dtype | type, fill: float | int = 0) -> np.ndarray:
+    """`[rows]` of one number; the file behind a mapped array goes when the array does.
 
     Example:
         >>> blank(2, np.int64).tolist(), type(blank(60_000_000, np.int8)).__name__
@@ -23,10 +24,20 @@ def blank(rows: int, dtype: np.dtype | type) -> np.ndarray:
     """
     size = rows * np.dtype(dtype).itemsize
     if size <= MAPPED:
-        return np.zeros(rows, dtype)
+        return np.full(rows, fill, dtype)
     with tempfile.TemporaryFile(prefix="unspool-") as file:
         file.truncate(size)
+        if fill != 0:
+            part = np.full(COPIED, fill, dtype)
+            for first in range(0, rows, COPIED):
+                file.write(part[: rows - first].tobytes())
         return np.memmap(file, dtype, mode="r+", shape=(rows,))
+
+
+def let_go(array: np.ndarray) -> None:
+    """Keep a mapped array in its file alone, until it is read again."""
+    if isinstance(array.base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        array.base.madvise(mmap.MADV_DONTNEED)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,5 +65,7 @@ class Spans:
             part = values[self.sources[member] + within]
             if hidden is not None:
                 part[within >= self.observed[member]] = hidden
-            copy[rows[0] : rows[-1] + 1] = part
+            copy[first : first + len(rows)] = part
+            let_go(values)
+            let_go(copy)
         return copy

@@ -3,14 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from unspool.data.needed import needed
+from unspool.data.series.columns import SeriesColumns
+from unspool.errors import DataError
 
 if TYPE_CHECKING:
     import pandas
+
+    from unspool.data.series.frequency import Frequency
+    from unspool.data.series.panel import Panel
+
+NAMES = SeriesColumns()
+
+
+def from_frame(
+    frame: pandas.DataFrame,
+    columns: SeriesColumns = NAMES,
+    freq: str | Frequency | None = None,
+    known: pandas.DataFrame | None = None,
+) -> Panel:
+    """A panel of a data frame, by the rules of `unspool.data.series.read_series`.
+
+    Columns that the frame lacks are looked for in its index; an index of dates without a name is that of the stamps.
+    Stamps may be dates with a zone, periods (which count from their starts), texts or whole numbers.
+
+    Args:
+        frame: the series.
+        columns: form of the frame, and names of its columns.
+        freq: how far apart steps are; found in the stamps if None.
+        known: the steps to forecast: series, stamps and the covariates known in advance.
+
+    Raises:
+        DataError: as of `read_series`; the number of the row is named, counted from 1.
+        ConfigError: pandas does not know the frequency.
+        UnspoolError: pandas or pyarrow is missing.
+
+    Example:
+        >>> import pandas as pd
+        >>> dates = pd.date_range("2024-01-01", periods=3, freq="MS")
+        >>> panel = from_frame(pd.DataFrame({"y": [1, 2, 3]}, index=dates))
+        >>> panel.ids, panel.frequency.alias, panel.y.tolist()
+        (['series'], 'MS', [1.0, 2.0, 3.0])
+    """
+    needed("pyarrow", "reading a data frame", "forecast")
+    from unspool.data.series.gather import Gathered
+    from unspool.data.series.lay import laid
+    from unspool.data.series.sources_frame import FrameSource
+
+    with Gathered(columns) as gathered:
+        gathered.add(FrameSource(_frame(frame, columns), "the data frame", columns))
+        if known is not None:
+            future = FrameSource(_frame(known, columns), "the data frame of known covariates", columns)
+            gathered.add(future, future=True)
+        return laid(gathered, freq)
 
 
 def to_frame(
@@ -38,3 +87,13 @@ def to_frame(
     if zone is not None and times.dtype.kind == "M":
         stamps = stamps.dt.tz_localize("UTC").dt.tz_convert(zone)
     return pandas.DataFrame({"unique_id": np.asarray(ids, dtype=object), "ds": stamps, **values})
+
+
+def _frame(given: Any, columns: SeriesColumns) -> Any:
+    """The data frame, also of a series of pandas, which is that of the values."""
+    pandas = needed("pandas", "a data frame", "forecast")
+    if isinstance(given, pandas.Series):
+        return given.to_frame(columns.y)
+    if not isinstance(given, pandas.DataFrame):
+        raise DataError(f"got a value of type {type(given).__name__}; expected a data frame of pandas")
+    return given

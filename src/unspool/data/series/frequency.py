@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from unspool.data.series import calendar, seasons
+from unspool.data.series import cycles, seasons
 from unspool.data.series.grids import FIRST, LAST
 from unspool.data.series.stamps import on_the_wall, shown_stamp, stamps_of, utc
 from unspool.data.series.steps import Steps, steps_of
@@ -91,6 +91,11 @@ class Frequency:
         """Whether stamps are whole numbers, not dates."""
         return self._steps.integer
 
+    @property
+    def by_clock(self) -> bool:
+        """Whether steps are hours or less, which go on evenly through a change of the clocks."""
+        return self._steps.by_clock
+
     def located(self, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """`[n]` int64, the number of the last step at or before each stamp, and `[n]` bool: whether it is that step.
 
@@ -134,7 +139,7 @@ class Frequency:
     @property
     def feature_names(self) -> tuple[str, ...]:
         """Names of the calendar features: sine and cosine of each cycle in which steps differ."""
-        return tuple(f"{wave} of {name}" for name in calendar.places_of(self._steps) for wave in ("sine", "cosine"))
+        return tuple(f"{wave} of {name}" for name in cycles.places_of(self._steps) for wave in ("sine", "cosine"))
 
     def features(self, ordinals: np.ndarray) -> np.ndarray:
         """`[n, F]` float32: `feature_names` of each step, by the clock on the wall; F = 0 for whole numbers.
@@ -143,11 +148,11 @@ class Frequency:
             >>> Frequency.of("MS").features(np.array([0, 3])).round(2).tolist()
             [[0.0, 1.0], [1.0, 0.0]]
         """
-        names = calendar.places_of(self._steps)
+        names = cycles.places_of(self._steps)
         if not names:
             return np.empty((len(ordinals), 0), dtype=np.float32)
         stamps = self._stamps(self._possible(np.asarray(ordinals, dtype=np.int64)))
-        return calendar.calendar(names, on_the_wall(stamps, self.zone))
+        return cycles.features(names, on_the_wall(stamps, self.zone))
 
     def lags(self, most: int, season: int | None = None) -> tuple[int, ...]:
         """Steps back that matter, ascending, at most `most`: 1 to 7, and around cycles of the calendar and of `season`.
@@ -164,7 +169,7 @@ class Frequency:
 
     @property
     def _by_wall(self) -> bool:
-        return self.zone is not None and not self._steps.by_clock
+        return self.zone is not None and not self.by_clock
 
     def _wall(self, stamps: np.ndarray) -> np.ndarray:
         return on_the_wall(stamps, self.zone) if self._by_wall else stamps

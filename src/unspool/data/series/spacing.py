@@ -15,6 +15,9 @@ from unspool.errors import DataError
 MONTH = 30.436875
 """Days of a month, on average."""
 
+UTC = "; days of a zone begin at another time of UTC: write them without a zone"
+"""What may help where stamps are held in UTC."""
+
 TRIED = 12
 """How many spacings are tried, the most frequent first."""
 
@@ -24,10 +27,12 @@ def infer(series: Sequence[np.ndarray], zone: str | None) -> Frequency:
     arrays = [np.asarray(times) for times in series if len(times)]
     integer = bool(arrays) and arrays[0].dtype.kind in "iu"
     whole = [times.astype(np.int64) if integer else nanoseconds(times) for times in arrays]
+    if integer:
+        _check_no_dates(np.concatenate(whole))
     spacings = np.concatenate([np.diff(stamps) for stamps in whole] or [np.empty(0, dtype=np.int64)])
     spacings = spacings[spacings > 0]
     if not len(spacings):
-        raise DataError("no series has two stamps, so how far apart steps are is unknown; name it with --freq")
+        raise DataError("no series has two different stamps, so how far apart steps are is unknown: give --freq")
     stamps = np.concatenate(whole)
     found, counts = np.unique(spacings, return_counts=True)
     most = found[np.argsort(-counts, kind="stable")[:TRIED]].tolist()
@@ -37,6 +42,17 @@ def infer(series: Sequence[np.ndarray], zone: str | None) -> Frequency:
             if frequency.located(times)[1].all():
                 return frequency
     raise _unlike(times, most[0], int(np.gcd.reduce(spacings)), zone)
+
+
+def _check_no_dates(numbers: np.ndarray) -> None:
+    """Refuse whole numbers that are all dates such as 20240531."""
+    year, month, day = numbers // 10_000, numbers // 100 % 100, numbers % 100
+    dates = (year > 1677) & (year < 2262) & (month > 0) & (month < 13) & (day > 0) & (day < 32)
+    if len(numbers) > 1 and dates.all():
+        raise DataError(
+            f"the stamps are whole numbers such as {numbers[0]}, which seem to be dates; write them as 2024-05-31, or "
+            "give --freq 1 if they count steps"
+        )
 
 
 def _candidates(spacing: int, times: np.ndarray, zone: str | None) -> Iterator[Frequency]:
@@ -89,5 +105,5 @@ def _unlike(times: np.ndarray, spacing: int, finest: int, zone: str | None) -> D
     return DataError(
         f"most stamps are {frequency.alias!r} apart, but {shown_stamp(stamp, zone)} is on no step of that: mend it, or "
         f"name the frequency with --freq (of what pandas knows, {finer!r} would fit all; steps without a row are "
-        "missing values)"
+        f"missing values{UTC if zone == 'UTC' else ''})"
     )

@@ -24,7 +24,10 @@ def stamps_of(times: np.ndarray, integer: bool, alias: str) -> np.ndarray:
     if times.dtype.kind in "iu" and integer:
         return times.astype(np.int64)
     found, expected = ("dates", "whole numbers") if integer else (f"of type {times.dtype}", "dates")
-    raise DataError(f"the stamps are {found}, but steps of frequency {alias!r} are {expected}: give another --freq")
+    raise DataError(
+        f"the stamps are {found}, but steps of frequency {alias!r} are {expected}: give another --freq ('1' for whole "
+        "numbers), or write stamps as 2024-05-31 12:00"
+    )
 
 
 def nanoseconds(times: np.ndarray) -> np.ndarray:

@@ -66,11 +66,11 @@ def places_of(steps: Steps) -> tuple[str, ...]:
     return (*names, *week, "day of month", "day of year")
 
 
-def calendar(names: tuple[str, ...], stamps: np.ndarray) -> np.ndarray:
+def features(names: tuple[str, ...], stamps: np.ndarray) -> np.ndarray:
     """`[n, 2 · names]` float32: sine and cosine of 2π times how much of each cycle is over; stamps `[n]` int64 as read
     on a clock on the wall."""
-    features = np.empty((len(stamps), 2 * len(names)), dtype=np.float32)
+    waves = np.empty((len(stamps), 2 * len(names)), dtype=np.float32)
     for column, name in enumerate(names):
         angle = 2 * np.pi * PLACES[name](stamps)
-        features[:, 2 * column], features[:, 2 * column + 1] = np.sin(angle), np.cos(angle)
-    return features
+        waves[:, 2 * column], waves[:, 2 * column + 1] = np.sin(angle), np.cos(angle)
+    return waves

@@ -1,0 +1,176 @@
+"""Rows that were read in any order, laid on the steps of their frequency."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from unspool.data.sequences import starts_and_end
+from unspool.data.series.arrays import warn_of_empty
+from unspool.data.series.covariate import Covariate
+from unspool.data.series.extent import Extent, extent_of, steps_of_block
+from unspool.data.series.flat import blank, let_go
+from unspool.data.series.frequency import Frequency
+from unspool.data.series.gather import Block, Gathered
+from unspool.data.series.pace import check_pace, frequency_of
+from unspool.data.series.panel import Panel
+from unspool.data.series.stamps import shown_stamp
+from unspool.data.series.static import static_covariate
+from unspool.errors import DataError
+
+SPARE = 10_000_000
+"""Steps that may be without a row, beside 50 for each row."""
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """Where the rows of N series go.
+
+    Attributes:
+        frequency: what the numbers of steps mean.
+        first, last, end: `[N]` int64, the first step, the last one with a value, and the last one.
+        offsets: `[N + 1]` int64; series without a value have no steps.
+        sorted: whether rows come in the order in which they are laid.
+    """
+
+    frequency: Frequency
+    first: np.ndarray
+    last: np.ndarray
+    end: np.ndarray
+    offsets: np.ndarray
+    sorted: bool
+
+    @property
+    def used(self) -> np.ndarray:
+        """`[N]` bool: which series have a value."""
+        return self.first <= self.last
+
+
+class Laid(NamedTuple):
+    """Rows of a block: `[n]` bool, which of them are on the steps of the plan; places of those; which are history."""
+
+    inside: np.ndarray
+    places: np.ndarray
+    history: np.ndarray
+
+
+def laid(gathered: Gathered, freq: str | Frequency | None) -> Panel:
+    """The panel of all rows.
+
+    Raises:
+        DataError: a stamp is on no step, two rows of a series have one stamp, rows of a series differ in a static
+            covariate, series have different frequencies, or steps without rows are too many to be meant.
+    """
+    frequency = frequency_of(gathered, freq)
+    extent = extent_of(gathered, frequency)
+    plan = _planned(gathered, frequency, extent)
+    if freq is None:
+        check_pace(gathered, frequency, plan.used & (plan.last - plan.first + 1 > 1.9 * extent.rows))
+    used, names = np.flatnonzero(plan.used), gathered.ids.texts
+    warn_of_empty([names[i] for i in np.flatnonzero(~plan.used)], len(names))
+    columns = _columns(gathered, plan)
+    covariates = [
+        static_covariate(gathered, name, used)
+        if role == "static"
+        else Covariate(name, role, columns[name], gathered.words_of(name))
+        for name, role in gathered.columns.covariates()
+    ]
+    offsets = np.append(plan.offsets[used], plan.offsets[-1])
+    first, observed = plan.first[used], plan.last[used] - plan.first[used] + 1
+    ids = [names[i] for i in used]
+    return Panel(ids, offsets, first, frequency, columns[gathered.columns.y], observed, tuple(covariates))
+
+
+def _planned(gathered: Gathered, frequency: Frequency, extent: Extent) -> Plan:
+    known = any(role == "known" for _, role in gathered.columns.covariates())
+    end = extent.end if known else extent.last
+    used = extent.first <= extent.last
+    lengths = np.where(used, end - np.where(used, extent.first, 0) + 1, 0)
+    if lengths.sum(dtype=np.float64) > 50 * len(gathered) + SPARE:
+        raise _too_sparse(gathered, frequency, extent, int((lengths / extent.rows).argmax()))
+    return Plan(frequency, extent.first, extent.last, end, starts_and_end(lengths), extent.sorted)
+
+
+def _columns(gathered: Gathered, plan: Plan) -> dict[str, np.ndarray]:
+    """Every column with a value a row, on the steps of the plan."""
+    total = int(plan.offsets[-1])
+    y = gathered.columns.y
+    columns = {y: blank(total, np.float64, np.nan)}
+    roles = {name: role for name, role in gathered.columns.covariates() if role != "static"}
+    for name in roles:
+        spool = gathered.covariates[name]
+        columns[name] = blank(total, spool.dtype, gathered.missing(name))
+    for block, found in _laid_blocks(gathered, plan):
+        columns[y][found.places] = block.y[found.inside]
+        for name, role in roles.items():
+            values = gathered.covariates[name].read(block.first, block.first + len(block.y))[found.inside]
+            chosen = found.history if role == "past" else slice(None)
+            columns[name][found.places[chosen]] = values[chosen]
+        for column in columns.values():
+            let_go(column)
+    return columns
+
+
+def _laid_blocks(gathered: Gathered, plan: Plan) -> Iterator[tuple[Block, Laid]]:
+    """Every block with the places of its rows.
+
+    Raises:
+        DataError: two rows have one place.
+    """
+    taken = None if plan.sorted else blank(int(plan.offsets[-1]), np.bool_)
+    for block in gathered.blocks():
+        steps = steps_of_block(gathered, block, plan.frequency)
+        inside = (plan.first[block.series] <= steps) & (steps <= plan.end[block.series])
+        members, steps = block.series[inside], steps[inside]
+        places = plan.offsets[members] + steps - plan.first[members]
+        if taken is not None and (second := _second(taken, places)) is not None:
+            raise _duplicate(gathered, plan.frequency, block, int(np.flatnonzero(inside)[second]))
+        yield block, Laid(inside, places, steps <= plan.last[members])
+
+
+def _second(taken: np.ndarray, places: np.ndarray) -> int | None:
+    """The number of the first place that is taken, by an earlier row of these or before; None, and all are taken."""
+    twice = taken[places]
+    different, first = np.unique(places, return_index=True)
+    if len(different) < len(places):
+        twice = twice | ~np.isin(np.arange(len(places)), first)
+    if twice.any():
+        return int(twice.argmax())
+    taken[places] = True
+    let_go(taken)
+    return None
+
+
+def _duplicate(gathered: Gathered, frequency: Frequency, block: Block, row: int) -> DataError:
+    series, stamp = block.series[row], block.times[row]
+    same = ((b.first, np.flatnonzero((b.series == series) & (b.times == stamp))) for b in gathered.blocks())
+    first = next(start + int(rows[0]) for start, rows in same if len(rows))
+    clock = gathered.clock
+    shown = shown_stamp(int(stamp) if clock.integer else stamp.astype("datetime64[ns]"), clock.zone)
+    name = gathered.ids.texts[series]
+    return DataError(
+        f"{gathered.place(block.first + row)}: series {name!r} has a second row for {shown}, after that of "
+        f"{gathered.place(first)}; expected one row a stamp: leave one out or add them up{_hint(gathered, frequency)}"
+    )
+
+
+def _hint(gathered: Gathered, frequency: Frequency) -> str:
+    columns = gathered.columns
+    if columns.form == "long" and not gathered.named:
+        return "; if rows are of several series, name the column that tells them apart with --unique-id"
+    if frequency.by_clock and frequency.zone is None:
+        return "; if it is an hour that clocks show twice, write stamps with their zone"
+    return ""
+
+
+def _too_sparse(gathered: Gathered, frequency: Frequency, extent: Extent, series: int) -> DataError:
+    first, last = frequency.times(np.array([extent.first[series], extent.end[series]]))
+    name = gathered.ids.texts[series]
+    return DataError(
+        f"series {name!r} has {extent.rows[series]} rows from {shown_stamp(first, frequency.zone)} to "
+        f"{shown_stamp(last, frequency.zone)}, so that nearly all its steps of frequency {frequency.alias!r} are "
+        "missing; mend the stamp that is far from the others, or name the right frequency with --freq"
+    )

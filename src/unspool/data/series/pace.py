@@ -1,0 +1,121 @@
+"""The frequency of gathered rows: named by the user, or found in their stamps."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from unspool.data.series.frequency import Frequency
+from unspool.data.series.gather import Gathered
+from unspool.errors import DataError
+
+ROWS = 500_000
+"""Rows whose stamps are looked at."""
+
+ALONE = 100
+"""Series that are looked at one by one, where all together have no frequency."""
+
+Stamps = list[tuple[str, np.ndarray]]
+"""Names of series, and their stamps, sorted and distinct."""
+
+
+def frequency_of(gathered: Gathered, freq: str | Frequency | None) -> Frequency:
+    """The frequency of all rows.
+
+    Args:
+        gathered: the rows.
+        freq: an alias, whose steps are laid through most stamps; a frequency, which is taken as it is; None to find it.
+
+    Raises:
+        DataError: none fits all series, or that named is of whole numbers and the stamps are dates or the reverse.
+        ConfigError: pandas does not know the alias.
+    """
+    clock = gathered.clock
+    if isinstance(freq, Frequency):
+        return _same_kind(freq, gathered)
+    named = None if freq is None else _same_kind(Frequency.of(freq, clock.zone), gathered)
+    counts = np.zeros(len(gathered.ids), dtype=np.int64)
+    for block in gathered.blocks():
+        np.add.at(counts, block.series, 1)
+    stamps = stamps_of_series(gathered, np.cumsum(counts) - counts < ROWS)
+    if named is not None:
+        return named.fitted(np.concatenate([times for _, times in stamps]))
+    try:
+        return Frequency.infer([times for _, times in stamps], clock.zone)
+    except DataError:
+        refuse_mixed([(name, alone) for name, times in stamps[:ALONE] if (alone := _alone(times, clock.zone))])
+        raise
+
+
+def check_pace(gathered: Gathered, frequency: Frequency, sparse: np.ndarray) -> None:
+    """Refuse series whose steps are all much longer than those of the frequency that was found for all.
+
+    Args:
+        gathered: the rows.
+        frequency: of all.
+        sparse: `[N]` bool, series with hardly more than every other step; others pass.
+
+    Raises:
+        DataError: there is one; it and one of the others are named.
+    """
+    if not sparse.any() or sparse.all():
+        return
+    other = gathered.ids.texts[int(sparse.argmin())]
+    for name, times in stamps_of_series(gathered, sparse):
+        steps = np.diff(frequency.ordinals(times))
+        if len(steps) > 2 and steps.min() > 1 and steps.max() <= 1.2 * steps.min():
+            alone = _alone(times, frequency.zone)
+            refuse_mixed([(other, frequency), (name, alone)] if alone else [])
+
+
+def refuse_mixed(found: list[tuple[str, Frequency]]) -> None:
+    """Refuse series of several frequencies, naming one of each of two.
+
+    Raises:
+        DataError: there are such.
+    """
+    if not found:
+        return
+    name, frequency = found[0]
+    for other, its in found:
+        if its.alias != frequency.alias:
+            raise DataError(
+                f"series {name!r} has frequency {frequency.alias!r}, but series {other!r} has {its.alias!r}; expected "
+                "one frequency: give those of each in files of their own, or name one for all with --freq (steps "
+                "without a row are missing values)"
+            )
+
+
+def stamps_of_series(gathered: Gathered, chosen: np.ndarray) -> Stamps:
+    """The stamps of the series chosen, `[N]` bool; of the first `ROWS` of their rows or a few more."""
+    parts, size = [np.empty((2, 0), dtype=np.int64)], 0
+    for block in gathered.blocks():
+        mine = chosen[block.series]
+        parts.append(np.stack([block.series[mine], block.times[mine]]))
+        size += int(mine.sum())
+        if size >= 2 * ROWS:
+            break
+    found = np.concatenate(parts, axis=1)
+    series, times = np.unique(found, axis=1)
+    names = gathered.ids.texts
+    times = times if gathered.clock.integer else times.astype("datetime64[ns]")
+    starts = np.flatnonzero(np.diff(series, prepend=-1))
+    return [(names[number], part) for number, part in zip(series[starts], np.split(times, starts[1:]), strict=True)]
+
+
+def _same_kind(frequency: Frequency, gathered: Gathered) -> Frequency:
+    clock = gathered.clock
+    if frequency.integer != clock.integer or (frequency.zone is None) != (clock.zone is None):
+        expected = "whole numbers" if frequency.integer else f"dates {'of a' if frequency.zone else 'without a'} zone"
+        raise DataError(
+            f"{gathered.place(0)}: {gathered.columns.ds!r} holds {clock}, but steps of frequency {frequency.alias!r} "
+            f"are {expected}; expected the same kind: write dates as 2024-05-31, or give --freq 1"
+        )
+    return frequency
+
+
+def _alone(times: np.ndarray, zone: str | None) -> Frequency | None:
+    """The frequency of one series; None where it has none."""
+    try:
+        return Frequency.infer(times, zone)
+    except DataError:
+        return None
