@@ -17,7 +17,7 @@ from torch import Tensor
 
 from unspool.errors import ConfigError, DataError
 from unspool.tasks.classify import metrics
-from unspool.tasks.classify.calibrate import fit_temperature
+from unspool.tasks.classify.calibrate import LEAST, calibration, fit_temperature
 from unspool.tasks.classify.targets import KINDS, Classes, Multilabel, Number, Ordinal, Target, target_from_json
 from unspool.tasks.classify.targets.ordinal import CumulativeLogits
 
@@ -263,3 +263,28 @@ class TestCalibration:
         temperature = fit_temperature(target, outputs, truth)
         confidence = target.predictions(outputs, temperature).max(1).values
         assert 0.9 < float(confidence.min()) < 0.99
+
+    @pytest.mark.parametrize("count", [1, LEAST - 1])
+    def test_too_few_sequences_leave_it_at_1(self, count: int) -> None:
+        """All of them wrong, and sure of it: fitted, the temperature would be 20."""
+        truth = torch.zeros(count, dtype=torch.int64)
+        outputs = torch.tensor([[0.0, 9.0]]).expand(count, 2)
+        with pytest.warns(UserWarning, match=rf"with {count} sequences? to validate on, .* takes at least {LEAST}"):
+            found = calibration(Classes(["a", "b"]), outputs, truth)
+        assert found["temperature"] == 1 and found["temperature_fitted_to"] == 0
+        assert found["ece"] == found["ece_uncalibrated"] > 0.9
+
+    def test_enough_sequences_are_fitted_to(self) -> None:
+        outputs, _ = drawn(0, LEAST)
+        target = Classes(["a", "b", "c", "d"])
+        truth = torch.multinomial(target.predictions(outputs / 3), 1).squeeze(1)
+        found = calibration(target, outputs, truth)
+        assert found["temperature"] == fit_temperature(target, outputs, truth) > 1.3
+        assert found["temperature_fitted_to"] == LEAST and found["ece"] < found["ece_uncalibrated"]
+
+    @pytest.mark.parametrize(("right", "sure", "end"), [(0, 9.0, 20), (LEAST, 1e-3, 0.05)])
+    def test_an_end_of_the_range_is_said(self, right: int, sure: float, end: float) -> None:
+        truth = torch.tensor([1] * right + [0] * (LEAST - right))
+        outputs = torch.tensor([[0.0, sure]]).expand(LEAST, 2)
+        with pytest.warns(UserWarning, match=f"the temperature is {end}, an end of the range that is searched"):
+            assert calibration(Classes(["a", "b"]), outputs, truth)["temperature"] == end

@@ -3,15 +3,51 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 
 from torch import Tensor
 
+from unspool.data.wording import counted
 from unspool.tasks.classify.metrics import reliability
 from unspool.tasks.classify.targets import Target
 
+LEAST = 50
+"""Sequences of the validation data below which the temperature stays 1: one fitted to fewer says more of them than of
+the network. docs/decisions/0019 has the measurements."""
 RANGE = (0.05, 20.0)
 GOLDEN = (math.sqrt(5) - 1) / 2
+TOLERANCE = 1e-4
+
+
+def calibration(target: Target, outputs: Tensor, targets: Tensor) -> dict[str, float]:
+    """What a run says of its calibration on validation data.
+
+    Returns:
+        `temperature`, and the number of sequences that it was fitted to, `temperature_fitted_to`; where there are fewer
+        than `LEAST`, 1 and 0, and a warning. The expected calibration error with it, `ece`, and without,
+        `ece_uncalibrated`.
+    """
+    enough = len(targets) >= LEAST
+    temperature = fit_temperature(target, outputs, targets) if enough else 1.0
+    if not enough:
+        warnings.warn(
+            f"with {counted(len(targets), 'sequence')} to validate on, probabilities stay as the network gives them "
+            f"(temperature 1); to calibrate them takes at least {LEAST}: give more with --valid or --valid-share",
+            stacklevel=2,
+        )
+    elif temperature in RANGE:
+        warnings.warn(
+            f"the temperature is {temperature:g}, an end of the range that is searched ({RANGE[0]:g} to {RANGE[1]:g}): "
+            "how sure the network is says little of how often it is right; train it longer, or on more data",
+            stacklevel=2,
+        )
+    return {
+        "temperature": temperature,
+        "temperature_fitted_to": len(targets) if enough else 0,
+        "ece": calibration_error(target, outputs, targets, temperature),
+        "ece_uncalibrated": calibration_error(target, outputs, targets),
+    }
 
 
 def fit_temperature(target: Target, outputs: Tensor, targets: Tensor) -> float:
@@ -19,7 +55,8 @@ def fit_temperature(target: Target, outputs: Tensor, targets: Tensor) -> float:
 
     One number for all outputs, so no answer changes (Guo et al. 2017, https://arxiv.org/abs/1706.04599, section 4.2).
     The share 1 / (N + 2) of each target is spread over all answers, as in Platt 1999: where every answer is right, T
-    would else become 0, and every probability 1. The loss is convex in 1 / T, so golden-section search finds it.
+    would else become 0, and every probability 1. The loss is convex in 1 / T, so golden-section search finds it, in
+    `RANGE`.
 
     Example:
         >>> import torch
@@ -34,7 +71,9 @@ def fit_temperature(target: Target, outputs: Tensor, targets: Tensor) -> float:
     def loss(log: float) -> float:
         return float(target.smoothed_loss(outputs / math.exp(log), targets, share))
 
-    return math.exp(_least(loss, math.log(RANGE[0]), math.log(RANGE[1])))
+    low, high = map(math.log, RANGE)
+    found = _least(loss, low, high)
+    return next((end for end in RANGE if abs(found - math.log(end)) < 2 * TOLERANCE), math.exp(found))
 
 
 def calibration_error(target: Target, outputs: Tensor, targets: Tensor, temperature: float = 1.0) -> float:
@@ -42,11 +81,11 @@ def calibration_error(target: Target, outputs: Tensor, targets: Tensor, temperat
     return reliability(*target.decisions(target.predictions(outputs, temperature), targets)).error
 
 
-def _least(function: Callable[[float], float], low: float, high: float, tolerance: float = 1e-4) -> float:
+def _least(function: Callable[[float], float], low: float, high: float) -> float:
     """Where a function with one minimum has it, by golden-section search."""
     one, other = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
     at_one, at_other = function(one), function(other)
-    while high - low > tolerance:
+    while high - low > TOLERANCE:
         if at_one <= at_other:
             high, other, at_other = other, one, at_one
             one = high - GOLDEN * (high - low)

@@ -15,7 +15,7 @@ from unspool.data.given import Paths
 from unspool.data.sequences import Sequences
 from unspool.errors import ConfigError, DataError
 from unspool.tasks.classify.batches import Batches
-from unspool.tasks.classify.calibrate import calibration_error, fit_temperature
+from unspool.tasks.classify.calibrate import calibration
 from unspool.tasks.classify.inputs import NumberInputs, TextInputs, check_kind, learn_inputs, load_inputs, pack_all
 from unspool.tasks.classify.job import ClassifyJob, outputs_of
 from unspool.tasks.classify.model import SequenceClassifier
@@ -80,8 +80,7 @@ def train(
         origin: where the data came from, as plain values for config.json.
 
     Returns:
-        how the training ended; `best` has also the `temperature`, and the expected calibration error of the
-        validation data with it (`ece`) and without (`ece_uncalibrated`).
+        how the training ended; `best` has also what `calibrate.calibration` found.
 
     Raises:
         DataError, ConfigError, RunError, TrainingError, Interrupted: see their messages.
@@ -129,12 +128,7 @@ def _calibrated(summary: Summary, run: Run, model: SequenceClassifier, target: T
     if not target.has_probabilities:
         return summary
     outputs, targets = outputs_of(model.eval(), valid.epoch(0))
-    temperature = fit_temperature(target, outputs, targets)
-    measured = {
-        "temperature": temperature,
-        "ece": calibration_error(target, outputs, targets, temperature),
-        "ece_uncalibrated": calibration_error(target, outputs, targets),
-    }
+    measured = calibration(target, outputs, targets)
     if is_main():
         with kept_said(run), run.locked():
             run.change(calibration=measured)
