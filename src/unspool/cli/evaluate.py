@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from unspool.cli.apps import CellsOption, RunsArgument, app, loaded, show
+from unspool.cli.classify import FormOption, IdOption, LabelOption, TextOption, TimeOption, columns
 from unspool.cli.side_files import side_files
-from unspool.cli.translate import KeysOption
-from unspool.data.corpus import JSON_KEYS
+from unspool.cli.tag import CommentsOption, TagOption, TokenOption
 from unspool.errors import ConfigError, RunError
 from unspool.options import with_options
+from unspool.tasks.classify import Classifier
+from unspool.tasks.tag import Tagger
 from unspool.tasks.translate import DecodeOptions, Translator
 from unspool.train import Run
 from unspool.train.files import write_bytes
+
+OF_TRANSLATORS = ("out", "keys", *(field.name for field in fields(DecodeOptions)))
+OF_CLASSIFIERS = ("form", "text_column", "label_column", "id_column", "time_column")
+OF_TAGGERS = ("token_column", "tag_column", "comments")
+OPTIONS: dict[type[Any], tuple[str, tuple[str, ...]]] = {
+    Translator: ("translators", OF_TRANSLATORS),
+    Classifier: ("classifiers", OF_CLASSIFIERS),
+    Tagger: ("taggers", OF_TAGGERS),
+}
+"""What the models of a task are called, and the options that belong to them."""
+OF_FILES = ("out", "keys", *OF_CLASSIFIERS, *OF_TAGGERS)
+"""Options that say something of --test."""
 
 
 @app.command()
@@ -27,37 +43,83 @@ def evaluate(
         list[Path] | None, typer.Option(help="Files like those of the training; the default jobs have their own.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Also write the translations to this file.")] = None,
-    keys: KeysOption = JSON_KEYS,
+    keys: Annotated[tuple[str, str] | None, typer.Option(help="The keys of source and target in .jsonl files.")] = None,
+    form: FormOption = None,
+    text_column: TextOption = None,
+    label_column: LabelOption = None,
+    id_column: IdOption = None,
+    time_column: TimeOption = None,
+    token_column: TokenOption = None,
+    tag_column: TagOption = None,
+    comments: CommentsOption = None,
     cell: CellsOption = None,
     given: dict[str, Any] = {},  # noqa: B006
 ) -> None:
-    """Measure the model of a run: one JSON line of metrics on stdout. Several RUNs make an ensemble."""
-    if out is not None and not test:
-        raise ConfigError("--out writes the translations of --test, but no --test was given; name the test files")
+    """Measure the model of a run: one JSON line of metrics on stdout. Several RUNs make an ensemble.
+
+    Columns and keys are those of the training where none are given.
+    """
+    named = {
+        "out": out, "keys": keys, "form": form, "text_column": text_column, "label_column": label_column,
+        "id_column": id_column, "time_column": time_column, "token_column": token_column, "tag_column": tag_column,
+        "comments": comments,
+    }  # fmt: skip
+    chosen = {**given, **{name: value for name, value in named.items() if value is not None}}
+    _check_files(test, chosen)
     with side_files({"--out": out}, *run, *(test or [])):
         model = loaded(run, cell)
+        _check_options(chosen, type(model), run[0])
         if isinstance(model, Translator):
-            return _translator(model, DecodeOptions(**given), test, out, keys)
-        foreign = [*(f"--{name.replace('_', '-')}" for name in given), *(["--out"] if out else [])]
-        if foreign:
-            raise ConfigError(f"{', '.join(foreign)} belongs to translators, but {run[0]} holds none; leave it out")
-        print(json.dumps(model.evaluate(test), ensure_ascii=False))
+            return _translator(model, test, **chosen)
+        if isinstance(model, Classifier):
+            names = {name.removesuffix("_column"): value for name, value in chosen.items()}
+            metrics = model.evaluate(test, columns(model.columns(), **names))
+        elif isinstance(model, Tagger):
+            metrics = model.evaluate(test, replace(model.columns, **chosen))
+        else:
+            metrics = model.evaluate(test)
+        print(json.dumps(metrics, ensure_ascii=False))
     return None
 
 
+def _check_files(test: list[Path] | None, chosen: Mapping[str, Any]) -> None:
+    """Refuse what says something of files where none are named."""
+    of_files = [name for name in chosen if name in OF_FILES]
+    if of_files and not test:
+        raise ConfigError(f"{_flag(of_files[0])} is about --test, but no --test was given; name the test files")
+
+
+def _check_options(chosen: Mapping[str, Any], model: type[Any], run: Path) -> None:
+    """Refuse options that belong to models of other tasks."""
+    _, own = OPTIONS.get(model, ("", ()))
+    for name in chosen:
+        if name not in own:
+            whose = " and ".join(others for others, options in OPTIONS.values() if name in options)
+            raise ConfigError(f"{_flag(name)} belongs to {whose}, but {run} holds none; leave it out")
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
 def _translator(
-    translator: Translator, options: DecodeOptions, test: list[Path] | None, out: Path | None, keys: tuple[str, str]
+    translator: Translator,
+    test: list[Path] | None,
+    out: Path | None = None,
+    keys: tuple[str, str] | None = None,
+    **decoding: Any,
 ) -> None:
     from unspool.data.corpus import open_parallel
     from unspool.tasks.translate import evaluate as measure
     from unspool.tasks.translate.dates import evaluate_dates
 
+    options = DecodeOptions(**decoding)
     if not test:
         rows = evaluate_dates(translator, options, seed=_dates_seed(translator.runs[0]))
         show("Written dates into ISO 8601: exact match", rows)
         print(json.dumps({"parts": rows}))
         return
-    metrics, answers = measure(translator, open_parallel(test, keys=keys), options)
+    metrics, answers = measure(translator, open_parallel(test, keys=keys or translator.keys), options)
     if out is not None:
         write_bytes(out, "".join(f"{answer}\n" for answer in answers).encode())
     print(json.dumps(metrics))

@@ -36,6 +36,13 @@ from unspool.train import TrainSettings
 from unspool.train.files import write_bytes
 
 PRESETS = Presets(dates.PRESET, dates.TRAINING_PRESET)
+AS_TRAINED = r"\[default: as in training]"
+TokenOption = Annotated[int | None, typer.Option(help=f"CoNLL column of the token, from 1. {AS_TRAINED}")]
+TagOption = Annotated[int | None, typer.Option(help=f"CoNLL column of the tag, from 1; -1: the last. {AS_TRAINED}")]
+CommentsOption = Annotated[
+    bool | None,
+    typer.Option("--comments/--no-comments", help=f"Leave out CoNLL lines that start with #. {AS_TRAINED}"),
+]
 
 
 @train_app.command("tag")
@@ -101,10 +108,7 @@ def tag(
     ensemble: Annotated[list[Path] | None, typer.Option(help="Further runs to average with; may be repeated.")] = None,
     scores: Annotated[bool, typer.Option("--scores", help="Also the probability of each tag.")] = False,
     html: Annotated[Path | None, typer.Option(help="Also write the texts, coloured by tag, to this file.")] = None,
-    token_column: Annotated[
-        int | None,
-        typer.Option(help="CoNLL column of the token, from 1. [default: as in training]".replace("[", r"\[")),
-    ] = None,
+    token_column: TokenOption = None,
     cell: CellsOption = None,
 ) -> None:
     """Tag files or texts. CoNLL: the same lines with the tag as one more column; texts: a token and its tag a line."""

@@ -117,14 +117,18 @@ class Classifier:
         answers = iter(self._predictions(chosen).tolist())
         return [self._answer(next(answers)) if problem is None else problem for problem in problems]
 
-    def evaluate(self, test: Paths | Sequences | None = None) -> dict[str, Any]:
+    def evaluate(self, test: Paths | Sequences | None = None, columns: Columns | None = None) -> dict[str, Any]:
         """Metrics on labelled data: a file or several, `Sequences`, or the test part of the default job if None.
+
+        Args:
+            test: the data.
+            columns: of files, those that the run was trained with if None.
 
         Returns:
             `sequences`, the metrics of the target (such as `accuracy` and `macro_f1`), and where there are
             probabilities their `log_loss` (nats), `ece` (expected calibration error), and `ece_uncalibrated`.
         """
-        return self.measure(self.opened(test)).metrics
+        return self.measure(self.opened(test, columns)).metrics
 
     def measure(self, sequences: Sequences) -> Measured:
         """What `evaluate` gives, and the single answers."""

@@ -105,15 +105,19 @@ class Tagger:
                 raise DataError(f"token {number} of {place} is empty; expected a text with at least one character")
         return tokens
 
-    def evaluate(self, paths: Paths | None = None) -> dict[str, Any]:
+    def evaluate(self, paths: Paths | None = None, columns: Columns | None = None) -> dict[str, Any]:
         """Metrics on a file, or several, like those of the training; without any, on the test parts of the default job.
+
+        Args:
+            paths: the files.
+            columns: where they have tokens and tags, as in training if None.
 
         Returns:
             `sequences`, `tokens`, `accuracy`, `span_precision`, `span_recall`, `span_f1`, `by_type`, and `loss` (nats a
             token, of the first run); for the default job a list of such rows, `parts`, each with its name, `part`.
         """
         if files := [] if paths is None else paths_of(paths):
-            return self.measure(read_all(files, self.columns))
+            return self.measure(read_all(files, columns or self.columns))
         from unspool.tasks.tag.dates import held_out
 
         parts = held_out(self.runs[0].config.get("origin"), self.runs[0].path)

@@ -30,10 +30,11 @@ SPARE = 10
 
 @dataclass(frozen=True)
 class TranslateData:
-    """Parallel text to train and to validate on."""
+    """Parallel text to train and to validate on, and the keys that it had in JSON lines."""
 
     train: ParallelCorpus
     valid: ParallelCorpus
+    keys: tuple[str, str] = JSON_KEYS
 
     @classmethod
     def open(
@@ -42,7 +43,7 @@ class TranslateData:
         """Open files (see `unspool.data.corpus.open_parallel`)."""
         if not valid:
             raise ConfigError("training files were given without validation files; name them with --valid")
-        return cls(open_parallel(train, keys=keys), open_parallel(valid, keys=keys))
+        return cls(open_parallel(train, keys=keys), open_parallel(valid, keys=keys), keys)
 
     @classmethod
     def dates(cls, *, examples: int, seed: int) -> TranslateData:
@@ -98,8 +99,9 @@ def train(
         "data": by_part(train=train_batches.fingerprint(), valid=valid_batches.fingerprint()),
     }
     run = start(
-        out, "translate", cell, settings, training, same=same, files=files, origin=origin, resume=resume, force=force
-    )
+        out, "translate", cell, settings, training, same=same, more={"keys": data.keys}, files=files, origin=origin,
+        resume=resume, force=force,
+    )  # fmt: skip
     job = TranslateJob(model, train_batches, valid_batches, target, settings, longest[1] + SPARE)
     return fit(job, training, run, resume=resume)
 

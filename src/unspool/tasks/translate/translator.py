@@ -14,6 +14,7 @@ from torch import Tensor
 
 from unspool.cells import Cell, find_cell
 from unspool.data.batches import encode_source, pad
+from unspool.data.corpus import JSON_KEYS
 from unspool.data.given import check_text, listed
 from unspool.data.symbols import END
 from unspool.data.tokenizer import Tokenizer, load_tokenizer
@@ -85,6 +86,14 @@ class Translator:
                 )
         self.longest_source = int(runs[0].config["longest_source"])
         self.longest_target = int(runs[0].config["longest_target"])
+
+    @property
+    def keys(self) -> tuple[str, str]:
+        """The keys of source and target in JSON lines, as in training."""
+        keys = self.runs[0].config.get("keys", JSON_KEYS)
+        if not (isinstance(keys, (list, tuple)) and len(keys) == 2 and all(isinstance(key, str) for key in keys)):
+            raise RunError(f"{self.runs[0].path / 'config.json'} is damaged (keys: {keys}); restore it from a copy")
+        return keys[0], keys[1]
 
     def translate(self, texts: Iterable[str], options: DecodeOptions | None = None, **choices: Any) -> list[str]:
         """The best translation of each text; an empty text gives an empty one.
