@@ -1,0 +1,40 @@
+"""The default job: carbon dioxide over Mauna Loa, a year ahead, from a series that comes with statsmodels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from unspool.data.series import Panel
+from unspool.errors import ConfigError, RunError
+from unspool.train import Run
+
+PRESET: dict[str, Any] = {
+    "horizon": 12,
+    "context": 60,
+    "scaling": "seasonal",
+    "hidden": 64,
+    "batch": 64,
+    "steps_per_epoch": 50,
+    "valid_windows": 5,
+}
+"""Choices of the model that suit the default job, where the user makes none."""
+
+TRAINING_PRESET: dict[str, Any] = {"lr": 2e-3, "warmup": 20, "schedule": "cosine", "max_steps": 500}
+
+ORIGIN = {"job": "co2"}
+"""What config.json says of the series."""
+
+
+def test_panel(run: Run) -> Panel:
+    """The default job's series with its test part; refused for a run that was trained on other series."""
+    from unspool.data.series.builtin import co2
+
+    source = run.config.get("origin")
+    if not isinstance(source, dict):
+        raise RunError(
+            f"{run.path / 'config.json'} does not say what the run was trained on (origin); "
+            "name the test files with --test, or restore the file from a copy"
+        )
+    if source.get("job") != "co2":
+        raise ConfigError(f"{run.path} was trained on files; name the test files with --test")
+    return co2().test

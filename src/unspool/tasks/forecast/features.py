@@ -1,0 +1,174 @@
+"""What a forecaster reads of a step besides the values: calendar, covariates, and which series it is."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from unspool.data.series import Covariate, Frequency, Panel
+from unspool.errors import DataError
+
+ROLES = ("static", "past", "known")
+SERIES = "unique_id"
+"""The name of the series' own names among the categories."""
+
+
+@dataclass(frozen=True)
+class Real:
+    """A real covariate on the scale of the training data: (x - mean) / deviation."""
+
+    name: str
+    role: str
+    mean: float
+    deviation: float
+
+    @classmethod
+    def learn(cls, covariate: Covariate) -> Real:
+        values = np.asarray(covariate.values, dtype=np.float64)
+        values = values[np.isfinite(values)]
+        mean = float(values.mean()) if len(values) else 0.0
+        spread = float(values.std()) if len(values) else 0.0
+        # Of equal numbers the deviation is rounding, not always 0.
+        return cls(covariate.name, covariate.role, mean, spread if spread > 1e-12 * abs(mean) else 1.0)
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        """`values` `[…]` as `[…, 2]` float32: the value, 0 where there is none, and whether there is one."""
+        seen = np.isfinite(values)
+        scaled = np.where(seen, (values.astype(np.float64) - self.mean) / self.deviation, 0.0)
+        return np.stack([scaled, seen], -1).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Category:
+    """A covariate of words, by number: 0 for none and for words that the training did not have."""
+
+    name: str
+    role: str
+    words: tuple[str, ...]
+
+    def numbers(self, words: Sequence[str]) -> np.ndarray:
+        """The number of each word, and last, of no word, 0."""
+        known = {word: number for number, word in enumerate(self.words, 1)}
+        return np.array([*(known.get(word, 0) for word in words), 0], dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Features:
+    """What was learned of the training data, to read any data of its kind in the same way.
+
+    Example:
+        >>> panel = Panel.of({"a": [1.0, 2.0], "b": [3.0, 4.0]})
+        >>> Features.learn(panel, series=True).categories[0].words
+        ('a', 'b')
+    """
+
+    frequency: Frequency
+    reals: tuple[Real, ...]
+    categories: tuple[Category, ...]
+
+    @classmethod
+    def learn(cls, panel: Panel, *, series: bool) -> Features:
+        """From the training data; with `series`, the series' names too."""
+        reals = tuple(Real.learn(c) for c in panel.covariates if c.words is None)
+        words = tuple(Category(c.name, c.role, tuple(c.words)) for c in panel.covariates if c.words is not None)
+        names = (Category(SERIES, "static", tuple(panel.ids)),) if series else ()
+        return cls(panel.frequency, reals, (*names, *words))
+
+    def widths(self, role: str) -> tuple[int, tuple[int, ...]]:
+        """Of a role: how wide its real numbers are, and how many numbers each of its categories has."""
+        reals = 2 * sum(real.role == role for real in self.reals)
+        return reals, tuple(len(category.words) + 1 for category in self.categories if category.role == role)
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of a run's features.json."""
+        return {
+            "frequency": [self.frequency.alias, self.frequency.zone, list(self.frequency.phase)],
+            "reals": [[real.name, real.role, real.mean, real.deviation] for real in self.reals],
+            "categories": [[c.name, c.role, list(c.words)] for c in self.categories],
+        }
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> Features:
+        """What `to_json` gave; `ValueError`, `KeyError` or `TypeError` for anything else."""
+        reals = tuple(Real(str(n), str(role), float(m), float(d)) for n, role, m, d in content["reals"])
+        words = tuple(Category(str(n), str(role), tuple(map(str, w))) for n, role, w in content["categories"])
+        if not all(each.role in ROLES for each in (*reals, *words)) or not all(real.deviation > 0 for real in reals):
+            raise ValueError("a covariate has no role, or no scale")
+        return cls(frequency_of(content["frequency"]), reals, words)
+
+
+def frequency_of(content: Any) -> Frequency:
+    """The frequency that was written down as alias, zone and phase."""
+    alias, zone, (place, behind) = content
+    return Frequency(str(alias), None if zone is None else str(zone), (int(place), int(behind)))
+
+
+class Reader:
+    """The features of the rows of one panel, ready to be looked up.
+
+    Args:
+        features: what was learned.
+        panel: data of the same frequency with the same covariates.
+
+    Raises:
+        DataError: the frequency is another, or a covariate is missing or of another kind.
+    """
+
+    def __init__(self, features: Features, panel: Panel) -> None:
+        if panel.frequency.alias != features.frequency.alias:
+            raise DataError(
+                f"the steps of the data are of frequency {panel.frequency.alias!r}, but the model was trained on "
+                f"{features.frequency.alias!r}; give data of that frequency"
+            )
+        self._given = {covariate.name: covariate for covariate in panel.covariates}
+        self._reals = {role: [r for r in features.reals if r.role == role] for role in ROLES}
+        self._categories = {role: [c for c in features.categories if c.role == role] for role in ROLES}
+        self._numbers = {
+            c.name: c.numbers(
+                panel.ids if c.name == SERIES else self._covariate(c.name, c.role, words=True).words or ()
+            )
+            for c in features.categories
+        }
+        for real in features.reals:
+            self._covariate(real.name, real.role, words=False)
+        self._warn_of_unknown(features, panel)
+
+    def _covariate(self, name: str, role: str, *, words: bool) -> Covariate:
+        found = self._given.get(name)
+        if found is None or found.role != role:
+            raise DataError(
+                f"the data has no {role} covariate {name!r}, which the model was trained with; add the column"
+            )
+        if (found.words is not None) != words:
+            kinds = ("words", "numbers") if words else ("numbers", "words")
+            raise DataError(f"{name!r} is of {kinds[1]}, but was of {kinds[0]} when the model was trained; give those")
+        return found
+
+    def _warn_of_unknown(self, features: Features, panel: Panel) -> None:
+        for category in features.categories:
+            words = panel.ids if category.name == SERIES else self._given[category.name].words or ()
+            new = sorted(set(words) - set(category.words))
+            if new:
+                warnings.warn(
+                    f"{len(new)} values of {category.name!r} are new to the model ({', '.join(new[:5])}); it reads "
+                    "them as unknown",
+                    stacklevel=4,
+                )
+
+    def reals(self, role: str, rows: np.ndarray, valid: np.ndarray) -> np.ndarray:
+        """The real numbers of a role at `rows`, none where not `valid`: `[…, widths]` float32."""
+        found = [real(np.where(valid, self._given[real.name].values[rows], np.nan)) for real in self._reals[role]]
+        return np.concatenate([np.zeros((*rows.shape, 0), np.float32), *found], -1)
+
+    def codes(self, role: str, rows: np.ndarray, valid: np.ndarray) -> np.ndarray:
+        """The numbers of a role's categories at `rows`: `[…, categories]` int64."""
+        found = [np.zeros((*rows.shape, 0), np.int64)]
+        for category in self._categories[role]:
+            named = category.name == SERIES
+            codes = rows if named else np.where(valid, self._given[category.name].values[rows], -1)
+            found.append(self._numbers[category.name][codes][..., None])
+        return np.concatenate(found, -1)

@@ -1,0 +1,275 @@
+"""A trained forecaster: what series will be, how sure that is, and where they stand."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from unspool.cells import Cell, find_cell
+from unspool.cells.state import tensors
+from unspool.data.series import Forecasts, Panel, SeriesColumns
+from unspool.errors import ConfigError, RunError
+from unspool.tasks.forecast.features import Features
+from unspool.tasks.forecast.network import Network, build
+from unspool.tasks.forecast.paths import sampled
+from unspool.tasks.forecast.rows import joined, latest
+from unspool.tasks.forecast.settings import ForecastSettings
+from unspool.tasks.forecast.state import ForecastState, read_state
+from unspool.tasks.forecast.train import FEATURES
+from unspool.tasks.forecast.windows import Windows
+from unspool.train import Run
+from unspool.train.files import read_json, understood
+
+BATCH = 256
+"""Series that are run at once."""
+PATHS = 200
+"""Paths behind a forecast that has to be drawn."""
+
+
+class Loaded(NamedTuple):
+    """One run of an ensemble."""
+
+    model: Network
+    settings: ForecastSettings
+    features: Features
+
+
+class Forecaster:
+    """One run, or an ensemble of several of one frequency and horizon: the mean of their means and of their quantiles.
+
+    Example:
+        `unspool.load("runs/co2").forecast(frame)` gives a data frame with `unique_id`, `ds`, `mean` and a column for
+        each quantile.
+    """
+
+    def __init__(self, runs: Sequence[Run], cells: Sequence[type[Cell]] = ()) -> None:
+        self.runs, self._loaded = list(runs), [_load(run, cells) for run in runs]
+        first = self._loaded[0]
+        self.settings, self.frequency = first.settings, first.features.frequency
+        self.columns = _columns(self.runs[0])
+        for run, loaded in zip(runs, self._loaded, strict=True):
+            mine = (loaded.features.frequency.alias, loaded.settings.horizon)
+            if mine != (self.frequency.alias, self.settings.horizon):
+                raise ConfigError(
+                    f"{run.path} and {runs[0].path} differ in frequency or horizon ({mine[0]}, {mine[1]} and "
+                    f"{self.frequency.alias}, {self.settings.horizon}); an ensemble needs runs of one kind"
+                )
+
+    @cached_property
+    def checksum(self) -> int:
+        """Of all weights: what tells a state of this model from those of others."""
+        return zlib.crc32(b"".join(run.weights_path.read_bytes() for run in self.runs))
+
+    def forecast(
+        self, data: Any = None, *, state: ForecastState | None = None, known: Any = None, horizon: int | None = None,
+        levels: Sequence[float] | None = None, paths: int = PATHS, seed: int = 0,
+    ) -> Any:  # fmt: skip
+        """What comes after the last observed step of each series, as a pandas data frame.
+
+        Args:
+            data: the series' history, a data frame as for training.
+            state: where the series stand, in place of `data`, or before it.
+            known: a data frame with the known covariates of the steps to forecast.
+            horizon: steps; that of the training if None, and any other.
+            levels: of the quantiles; those of the settings if None.
+            paths: draws behind the quantiles, where they have to be drawn: by an autoregressive model, or beyond the
+                horizon of the training.
+            seed: of the draws.
+
+        Returns:
+            columns `unique_id`, `ds`, `mean`, and one per level, named by it.
+        """
+        panel = self._panel(data, state, known)
+        return self.predict(panel, horizon=horizon, levels=levels, paths=paths, seed=seed).frame()
+
+    def predict(
+        self, panel: Panel, *, horizon: int | None = None, levels: Sequence[float] | None = None, paths: int = PATHS,
+        seed: int = 0,
+    ) -> Forecasts:  # fmt: skip
+        """`forecast` of a panel, as arrays."""
+        horizon = self.settings.horizon if horizon is None else horizon
+        levels = tuple(self.settings.levels if levels is None else levels)
+        if horizon < 1:
+            raise ConfigError(f"horizon is {horizon}; expected at least 1")
+        if list(levels) != sorted(set(levels)) or not all(0 < level < 1 for level in levels):
+            raise ConfigError(f"levels are {levels}; expected rising numbers between 0 and 1")
+        found = [
+            self._member(member, panel, horizon, levels, paths, np.random.default_rng([seed, number]))
+            for number, member in enumerate(self._loaded)
+        ]
+        mean, quantiles = (np.mean(parts, 0) for parts in zip(*found, strict=True))
+        return Forecasts(panel.ids, panel.frequency, panel.origins, mean, levels, quantiles)
+
+    def sample_paths(
+        self, data: Any = None, *, state: ForecastState | None = None, known: Any = None, horizon: int | None = None,
+        paths: int = PATHS, seed: int = 0,
+    ) -> np.ndarray:  # fmt: skip
+        """Draws of what could come: `[N, paths, horizon]`, the series in their order; from an ensemble, each of its
+        members draws its part.
+
+        Args: see `forecast`.
+        """
+        panel = self._panel(data, state, known)
+        horizon = self.settings.horizon if horizon is None else horizon
+        parts = [len(part) for part in np.array_split(np.arange(paths), len(self._loaded))]
+        found: list[np.ndarray] = []
+        for number, (member, count) in enumerate(zip(self._loaded, parts, strict=True)):
+            windows = self._windows(member, panel, horizon)
+            draw = np.random.default_rng([seed, number])
+            found.append(
+                np.concatenate(
+                    [
+                        sampled(member.model, windows, series, horizon=horizon, paths=count, draw=draw)
+                        for series in _batches(len(panel))
+                    ]
+                )
+            )
+        return np.concatenate(found, 1)
+
+    def state(self, data: Any) -> ForecastState:
+        """Where series stand: all that a forecast needs of them."""
+        return self.update(data)
+
+    def update(self, rows: Any, state: ForecastState | None = None) -> ForecastState:
+        """The state after new rows, without training again.
+
+        A forecast from it is that from the whole history at once, to the last bit. Rows come after those of the state;
+        steps between are missing, and a series that is new begins.
+        """
+        return ForecastState(self._latest(self._panel(rows, state)), self.checksum)
+
+    def read_state(self, path: Path | str) -> ForecastState:
+        """A state that `ForecastState.save` wrote; `RunError` or `ConfigError` if it is damaged or of another model."""
+        return self._own(read_state(path))
+
+    @torch.no_grad()
+    def encode(self, data: Any = None, *, state: ForecastState | None = None) -> np.ndarray:
+        """The network's state before the forecast, all its layers joined, and all members of an ensemble: `[N, ·]`
+        float32."""
+        panel = self._panel(data, state)
+        found: list[np.ndarray] = []
+        for member in self._loaded:
+            windows = self._windows(member, panel, member.settings.horizon)
+            rows = [
+                torch.cat([part.flatten(1) for part in tensors(member.model.encode(self._ends(windows, series)))], 1)
+                for series in _batches(len(panel))
+            ]
+            found.append(torch.cat(rows).numpy())
+        return np.concatenate(found, 1)
+
+    @property
+    def networks(self) -> list[Network]:
+        """The network of each run, in eval mode."""
+        return [loaded.model for loaded in self._loaded]
+
+    def windows(self, panel: Panel, *, horizon: int | None = None) -> Windows:
+        """The windows of series as the first run's network reads them."""
+        return self._windows(self._loaded[0], panel, horizon or self.settings.horizon)
+
+    @torch.no_grad()
+    def _member(
+        self, member: Loaded, panel: Panel, horizon: int, levels: tuple[float, ...], paths: int,
+        draw: np.random.Generator,
+    ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+        model, windows = member.model, self._windows(member, panel, horizon)
+        drawn = member.settings.model == "autoregressive" or horizon > member.settings.horizon
+        means, quantiles = [], []
+        for series in _batches(len(panel)):
+            if drawn:
+                values = sampled(model, windows, series, horizon=horizon, paths=paths, draw=draw)
+                means.append(values.mean(1))
+                quantiles.append(np.quantile(values, levels, axis=1).transpose(1, 2, 0))
+            else:
+                batch = self._ends(windows, series)
+                params = model(batch)[:, :horizon]
+                loc, scale = (part[:, -windows.horizon :][:, :horizon] for part in (batch.loc, batch.scale))
+                means.append(model.output.mean(params, loc, scale).double().numpy())
+                found = model.output.quantiles(params, levels, loc, scale)
+                quantiles.append(found.double().numpy())
+        return np.concatenate(means), np.concatenate(quantiles)
+
+    def _windows(self, member: Loaded, panel: Panel, horizon: int) -> Windows:
+        s = member.settings
+        length = horizon if s.model == "autoregressive" else s.horizon
+        assert s.context is not None and s.lags is not None
+        return Windows(
+            panel, member.features, context=s.context, horizon=length, lags=s.lags, scaling=s.scaling,
+            season=s.season or 1, calendar=s.calendar,
+        )  # fmt: skip
+
+    def _ends(self, windows: Windows, series: np.ndarray) -> Any:
+        return windows.batch(series, windows.panel.observed[series])
+
+    def _latest(self, panel: Panel) -> Panel:
+        s = [loaded.settings for loaded in self._loaded]
+        return latest(panel, max((each.context or 0) + max(each.lags or (0,)) for each in s))
+
+    def _panel(self, data: Any, state: ForecastState | None, known: Any = None) -> Panel:
+        """The series of a data frame or a panel, after those of a state."""
+        if data is None and state is None:
+            raise ConfigError("there is nothing to forecast from; give a data frame of the series' history, or a state")
+        given = None
+        if data is not None:
+            given = data if isinstance(data, Panel) else _read(data, self.columns, self.frequency.alias, known)
+        if state is None:
+            assert given is not None
+            return given
+        own = self._own(state).panel
+        return own if given is None else joined(own, given)
+
+    def _own(self, state: ForecastState) -> ForecastState:
+        if state.model != self.checksum:
+            names = ", ".join(str(run.path) for run in self.runs)
+            raise ConfigError(
+                f"this state was made by another model than {names}, or before it was trained further; make it anew "
+                "with this one"
+            )
+        return state
+
+
+def _batches(count: int) -> Iterator[np.ndarray]:
+    for at in range(0, count, BATCH):
+        yield np.arange(at, min(at + BATCH, count))
+
+
+def _read(data: Any, columns: SeriesColumns, freq: str, known: Any) -> Panel:
+    from unspool.data.series.frame import from_frame
+
+    return from_frame(data, columns, freq, known)
+
+
+def _columns(run: Run) -> SeriesColumns:
+    found = run.config.get("columns")
+    try:
+        return SeriesColumns() if found is None else SeriesColumns(**found)
+    except TypeError as error:
+        raise RunError(f"{run.path / 'config.json'} is damaged ({error}); restore it from a copy") from error
+
+
+def _load(run: Run, cells: Sequence[type[Cell]]) -> Loaded:
+    config, file = run.config, run.path / "config.json"
+    if config.get("task") != "forecast":
+        raise RunError(f"{run.path} holds a run of the task {config.get('task')!r}, not a forecaster")
+    content = read_json(run.path / FEATURES, "a forecaster's run holds what it learned of its covariates")
+    with understood(run.path / FEATURES):
+        features = Features.from_json(content)
+    try:
+        name, settings = str(config["cell"]), ForecastSettings(**config["settings"])
+    except (TypeError, KeyError, ValueError) as error:
+        raise RunError(f"{file} is damaged ({error}); restore it from a copy") from error
+    cell = find_cell(name, cells)
+    try:
+        model = build(cell, settings, features)
+    except (AttributeError, TypeError, ValueError, RuntimeError) as error:
+        raise RunError(
+            f"{file} makes no model of {cell.__name__} ({error}); restore it from a copy, or hand in the cell that the "
+            "run was trained with"
+        ) from error
+    run.load_model(model)
+    return Loaded(model.eval(), settings, features)

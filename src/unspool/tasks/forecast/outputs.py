@@ -1,0 +1,218 @@
+"""What a forecaster writes for a step: a distribution, quantiles, or a number."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.distributions import NegativeBinomial, Normal, StudentT
+from torch.nn.functional import softplus
+
+from unspool.errors import ConfigError
+from unspool.tasks.forecast.settings import ForecastSettings
+
+
+class Output(Protocol):
+    """The meaning of `size` numbers `[…, size]` that the network writes for a step.
+
+    A window's values are y = loc + scale · z, and the numbers speak of z. `loc`, `scale` and all that is returned have
+    the shape of `y`, or one that broadcasts to it.
+    """
+
+    size: int
+
+    def losses(self, params: Tensor, y: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
+        """What the truth `y` `[…]` costs, `[…]`; on the scale of z, so that series of all sizes weigh the same."""
+        ...
+
+    def mean(self, params: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
+        """The expected value, `[…]`."""
+        ...
+
+    def quantiles(self, params: Tensor, levels: Sequence[float], loc: Tensor, scale: Tensor) -> Tensor:
+        """The values below which y falls with the probabilities `levels`, rising: `[…, levels]`."""
+        ...
+
+    def sample(self, params: Tensor, loc: Tensor, scale: Tensor, draw: np.random.Generator) -> Tensor:
+        """A draw of each step, `[…]`."""
+        ...
+
+
+class Gaussian:
+    """z ~ Normal(μ, σ): parameters μ and softplus⁻¹(σ)."""
+
+    size = 2
+
+    def _parts(self, params: Tensor) -> tuple[Tensor, Tensor]:
+        return params[..., 0], softplus(params[..., 1]) + 1e-4
+
+    def losses(self, params: Tensor, y: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
+        return -Normal(*self._parts(params), validate_args=False).log_prob((y - loc) / scale)
+
+    def mean(self, params: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
+        return loc + scale * params[..., 0]
+
+    def quantiles(self, params: Tensor, levels: Sequence[float], loc: Tensor, scale: Tensor) -> Tensor:
+        mean, deviation = self._parts(params)
+        z = math.sqrt(2) * torch.erfinv(2 * torch.tensor(levels, dtype=torch.float64) - 1)
+        return (loc + scale * mean).unsqueeze(-1) + (scale * deviation).unsqueeze(-1) * z.to(params.dtype)
+
+    def sample(self, params: Tensor, loc: Tensor, scale: Tensor, draw: np.random.Generator) -> Tensor:
+        mean, deviation = self._parts(params)
+        return loc + scale * (mean + deviation * _tensor(draw.standard_normal(mean.shape, np.float32)))
+
+
+class StudentsT:
+    """z = μ + σ t, t ~ Student(ν), ν > 2 so that there is a variance: parameters μ, softplus⁻¹(σ), softplus⁻¹(ν-2)."""
+
+    size = 3
+
+    def _parts(self, params: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return 2 + softplus(params[..., 2]), params[..., 0], softplus(params[..., 1]) + 1e-4
+
+    def losses(self, params: Tensor, y: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
+        return -StudentT(*self._parts(params), validate_args=False).log_prob((y - loc) / scale)
+
+    def mean(self, params: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
+        return loc + scale * params[..., 0]
+
+    def quantiles(self, params: Tensor, levels: Sequence[float], loc: Tensor, scale: Tensor) -> Tensor:
+        from scipy.special import stdtrit
+
+        freedom, mean, deviation = self._parts(params)
+        t = stdtrit(freedom.double().unsqueeze(-1).numpy(), np.asarray(levels))
+        z = mean.unsqueeze(-1) + deviation.unsqueeze(-1) * torch.from_numpy(np.asarray(t)).to(params.dtype)
+        return loc.unsqueeze(-1) + scale.unsqueeze(-1) * z
+
+    def sample(self, params: Tensor, loc: Tensor, scale: Tensor, draw: np.random.Generator) -> Tensor:
+        freedom, mean, deviation = self._parts(params)
+        return loc + scale * (mean + deviation * _tensor(draw.standard_t(freedom.numpy())))
+
+
+class Counts:
+    """y ~ NegativeBinomial with mean m and variance m + α m².
+
+    Parameters softplus⁻¹(m / scale) and softplus⁻¹(α √scale), as in Salinas et al. 2020,
+    https://arxiv.org/abs/1704.04110, equation 3. The cost is that of y itself, not of z.
+    """
+
+    size = 2
+
+    def _parts(self, params: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean, and 1 / α."""
+        mean = scale * (softplus(params[..., 0]) + 1e-6)
+        return mean, torch.sqrt(scale) / (softplus(params[..., 1]) + 1e-4)
+
+    def losses(self, params: Tensor, y: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
+        mean, count = self._parts(params, scale)
+        return -NegativeBinomial(count, logits=torch.log(mean / count), validate_args=False).log_prob(y)
+
+    def mean(self, params: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
+        return self._parts(params, scale)[0]
+
+    def quantiles(self, params: Tensor, levels: Sequence[float], loc: Tensor, scale: Tensor) -> Tensor:
+        from scipy.stats import nbinom
+
+        mean, count = (part.double().unsqueeze(-1).numpy() for part in self._parts(params, scale))
+        return _tensor(nbinom.ppf(np.asarray(levels), count, count / (count + mean)))
+
+    def sample(self, params: Tensor, loc: Tensor, scale: Tensor, draw: np.random.Generator) -> Tensor:
+        mean, count = (part.double().numpy() for part in self._parts(params, scale))
+        return _tensor(draw.poisson(draw.gamma(count, mean / count)))
+
+
+class Quantiles:
+    """The quantiles of z at `levels`, which never cross: the middle one, and softplus⁻¹ of the steps away from it.
+
+    The cost is the mean over the levels q of twice the pinball loss, max(q e, (q - 1) e) with e = z - ẑ (Koenker &
+    Bassett 1978), of the median alone the absolute error. Between two levels, and so in draws and in the mean, the
+    quantile function is a straight line; beyond the first and the last it is level.
+    """
+
+    def __init__(self, levels: Sequence[float]) -> None:
+        self.levels, self.size = tuple(levels), len(levels)
+        self._middle = int(np.abs(np.asarray(levels) - 0.5).argmin())
+
+    def _all(self, params: Tensor) -> Tensor:
+        middle = self._middle
+        steps = softplus(params)
+        below = -steps[..., :middle].flip(-1).cumsum(-1).flip(-1)
+        above = steps[..., middle + 1 :].cumsum(-1)
+        return params[..., middle : middle + 1] + torch.cat([below, torch.zeros_like(steps[..., :1]), above], -1)
+
+    def losses(self, params: Tensor, y: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
+        off = ((y - loc) / scale).unsqueeze(-1) - self._all(params)
+        levels = torch.tensor(self.levels, dtype=params.dtype, device=params.device)
+        return 2 * torch.maximum(levels * off, (levels - 1) * off).mean(-1)
+
+    def mean(self, params: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
+        edges = torch.tensor([0.0, *self.levels, 1.0], dtype=params.dtype)
+        weights = (edges[2:] - edges[:-2]) / 2
+        weights[0] += edges[1] / 2
+        weights[-1] += (1 - edges[-2]) / 2
+        return loc + scale * (self._all(params) * weights).sum(-1)
+
+    def quantiles(self, params: Tensor, levels: Sequence[float], loc: Tensor, scale: Tensor) -> Tensor:
+        if levels[0] < self.levels[0] or levels[-1] > self.levels[-1]:
+            raise ConfigError(
+                f"levels {levels[0]} to {levels[-1]} were asked for, but the model was trained for {self.levels[0]} to "
+                f"{self.levels[-1]}; ask for those, or train with other --levels"
+            )
+        z = self._at(self._all(params), torch.tensor(levels, dtype=params.dtype).expand(*params.shape[:-1], -1))
+        return loc.unsqueeze(-1) + scale.unsqueeze(-1) * z
+
+    def sample(self, params: Tensor, loc: Tensor, scale: Tensor, draw: np.random.Generator) -> Tensor:
+        where = _tensor(draw.random((*params.shape[:-1], 1), np.float32)).clamp(self.levels[0], self.levels[-1])
+        return loc + scale * self._at(self._all(params), where).squeeze(-1)
+
+    def _at(self, values: Tensor, levels: Tensor) -> Tensor:
+        """The quantile function through `values` `[…, Q]` at `levels` `[…, L]`."""
+        if self.size == 1:
+            return values.expand(levels.shape)
+        edges = torch.tensor(self.levels, dtype=values.dtype)
+        right = torch.searchsorted(edges, levels.contiguous()).clamp(1, self.size - 1)
+        share = (levels - edges[right - 1]) / (edges[right] - edges[right - 1])
+        low, high = values.gather(-1, right - 1), values.gather(-1, right)
+        # The smaller of the two: low + (high - low) may round to above high, and the next quantile be below it.
+        return torch.minimum(low + share * (high - low), high)
+
+
+class Point:
+    """The median alone: the cost is the absolute error of z. All quantiles and draws are the same number."""
+
+    size = 1
+
+    def losses(self, params: Tensor, y: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
+        return ((y - loc) / scale - params[..., 0]).abs()
+
+    def mean(self, params: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
+        return loc + scale * params[..., 0]
+
+    def quantiles(self, params: Tensor, levels: Sequence[float], loc: Tensor, scale: Tensor) -> Tensor:
+        return self.mean(params, loc, scale).unsqueeze(-1).expand(*params.shape[:-1], len(levels))
+
+    def sample(self, params: Tensor, loc: Tensor, scale: Tensor, draw: np.random.Generator) -> Tensor:
+        return self.mean(params, loc, scale)
+
+
+def output_of(settings: ForecastSettings) -> Output:
+    """What `settings` ask for."""
+    match settings.output:
+        case "quantiles":
+            return Quantiles(settings.levels)
+        case "student-t":
+            return StudentsT()
+        case "gaussian":
+            return Gaussian()
+        case "negative-binomial":
+            return Counts()
+        case _:
+            return Point()
+
+
+def _tensor(values: object) -> Tensor:
+    return torch.from_numpy(np.asarray(values, dtype=np.float32))

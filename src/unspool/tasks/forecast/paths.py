@@ -1,0 +1,93 @@
+"""Sample paths: what could come, drawn step by step or block by block."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unspool.cells.state import map_tensors
+from unspool.layers.stream import stream
+from unspool.tasks.forecast.autoregressive import AutoregressiveForecaster
+from unspool.tasks.forecast.encoder_decoder import EncoderDecoderForecaster
+from unspool.tasks.forecast.network import Network
+from unspool.tasks.forecast.rows import repeated
+from unspool.tasks.forecast.windows import WindowBatch, Windows
+
+ROWS = 4096
+"""Windows that are run at once where each path has its own."""
+
+
+@torch.no_grad()
+def sampled(
+    network: Network, windows: Windows, series: np.ndarray, *, horizon: int, paths: int, draw: np.random.Generator
+) -> np.ndarray:
+    """Paths of the steps after the last observed one of each of `series` `[B]`: float64 `[B, paths, horizon]`.
+
+    An autoregressive model draws a step and reads the draw. An encoder–decoder draws the steps of its own horizon, each
+    for itself; if more are asked for, it reads them and writes the next ones.
+
+    Args:
+        network: in eval mode. windows: of the series, whose horizon is `horizon` for an autoregressive model and the
+            model's own for an encoder–decoder.
+    """
+    if isinstance(network, AutoregressiveForecaster):
+        return _stepwise(network, windows.batch(series, windows.panel.observed[series]), paths, draw)
+    if horizon > network.horizon:
+        return _blockwise(network, windows, series, horizon, paths, draw)
+    batch = windows.batch(series, windows.panel.observed[series])
+    params = network(batch)[:, :horizon].unsqueeze(1).expand(-1, paths, -1, -1)
+    loc, scale = (part[:, -network.horizon :][:, :horizon].unsqueeze(1) for part in (batch.loc, batch.scale))
+    drawn = network.output.sample(params, loc, scale, draw)
+    return drawn.double().numpy()
+
+
+def _stepwise(
+    network: AutoregressiveForecaster, batch: WindowBatch, paths: int, draw: np.random.Generator
+) -> np.ndarray:
+    inputs, length = network.read(batch), batch.past.shape[1]
+    _, state = network.network(inputs[:, :length])
+    going = stream(network.network, len(inputs) * paths, map_tensors(lambda part: _each(part, paths), state))
+    loc, scale = (_each(part[:, -1], paths) for part in (batch.loc, batch.scale))
+    drawn: list[Tensor] = []
+    scaled: list[Tensor] = []
+    for step in range(inputs.shape[1] - length):
+        now = _each(inputs[:, length + step], paths)
+        _put_drawn(network, now, scaled)
+        params = network.write(going.push(now))
+        drawn.append(network.output.sample(params, loc, scale, draw).double())
+        scaled.append(((drawn[-1] - loc) / scale).float())
+    return torch.stack(drawn, 1).unflatten(0, (-1, paths)).numpy()
+
+
+def _put_drawn(network: AutoregressiveForecaster, now: Tensor, drawn: list[Tensor]) -> None:
+    """Write what was drawn so far, on the scale of the window, where a step reads values before it."""
+    if drawn:
+        now[:, 0], now[:, 1] = drawn[-1], 1.0
+    for place, lag in network.lag_columns():
+        if lag <= len(drawn):
+            now[:, place], now[:, place + 1] = drawn[-lag], 1.0
+
+
+def _blockwise(
+    network: EncoderDecoderForecaster, windows: Windows, series: np.ndarray, horizon: int, paths: int,
+    draw: np.random.Generator,
+) -> np.ndarray:  # fmt: skip
+    panel = repeated(windows.panel, series, copies=paths, rows=windows.reach, ahead=horizon)
+    inner, all_series = windows.of(panel), np.arange(len(panel))
+    for block in range(0, horizon, network.horizon):
+        count = min(network.horizon, horizon - block)
+        for part in np.array_split(all_series, -(-len(all_series) // ROWS)):
+            begin = panel.observed[part] + block
+            batch = inner.batch(part, begin)
+            loc, scale = (part[:, -network.horizon :][:, :count] for part in (batch.loc, batch.scale))
+            values = network.output.sample(network(batch)[:, :count], loc, scale, draw)
+            rows = (panel.offsets[part] + begin)[:, None] + np.arange(count)
+            panel.y[rows] = values.double().numpy()
+    rows = (panel.offsets[:-1] + panel.observed)[:, None] + np.arange(horizon)
+    return panel.y[rows].reshape(len(series), paths, horizon)
+
+
+def _each(value: Tensor, paths: int) -> Tensor:
+    """Every row `paths` times."""
+    return value.repeat_interleave(paths, 0)

@@ -1,0 +1,100 @@
+"""Every choice of a forecaster that is not a choice of its training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from unspool.errors import ConfigError
+
+MODELS = ("encoder-decoder", "autoregressive")
+OUTPUTS = ("quantiles", "student-t", "gaussian", "negative-binomial", "point")
+SCALINGS = ("mean-abs", "robust", "instance", "seasonal", "last", "none")
+LEVELS = (0.025, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.975)
+
+
+@dataclass(frozen=True)
+class ForecastSettings:
+    """Model and data of a forecaster; `ConfigError` for a value that cannot work.
+
+    A forecast from step n reads a window of `context` steps before it, longer past values by `lags`, and what is known
+    of the `horizon` steps after it. `encoder-decoder` writes the whole horizon at once, `segment` steps at each step of
+    its recurrent layers; `autoregressive` writes a step, draws from it and reads the draw (DeepAR). None for
+    `context`, `season` and `lags` means: what suits the frequency, see `Frequency`. See `scale_of` for `scaling` and
+    `unspool.tasks.forecast.outputs` for `output`.
+
+    Example:
+        >>> ForecastSettings(horizon=48, segment=24).output
+        'quantiles'
+    """
+
+    horizon: Annotated[int, "steps to forecast"] = 12
+    season: Annotated[int | None, "steps of a season, for metrics, lags and the default context"] = None
+    context: Annotated[int | None, "steps before the forecast that are read; none: by season and horizon"] = None
+    model: Annotated[str, f"{' or '.join(MODELS)}"] = "encoder-decoder"
+    output: Annotated[str, f"what is written for a step: {', '.join(OUTPUTS)}"] = "quantiles"
+    levels: tuple[float, ...] = LEVELS
+    scaling: Annotated[str, f"of each window: {', '.join(SCALINGS)}"] = "mean-abs"
+    lags: tuple[int, ...] | None = None
+    calendar: Annotated[bool, "read the time of day, day of week and so on"] = True
+    segment: Annotated[int, "of encoder-decoder: steps read and written at once"] = 1
+    series_embedding: Annotated[int, "width of what is learned of each series by its name; 0: nothing"] = 0
+    embedding: Annotated[int, "width of an embedded category, at most"] = 16
+    hidden: Annotated[int, "units of each layer"] = 128
+    layers: Annotated[int, "recurrent layers"] = 1
+    residual: Annotated[bool, "add a layer's input to its output"] = False
+    dropout: Annotated[float, "share of units dropped: between layers, before the output"] = 0.1
+    recurrent_dropout: Annotated[float, "share of state units dropped, one mask a window"] = 0.0
+    batch: Annotated[int, "windows of a training step"] = 64
+    steps_per_epoch: Annotated[int, "training steps between two validations"] = 100
+    valid_windows: Annotated[int, "forecasts of each series to validate on, from its end backwards"] = 1
+    cell_options: dict[str, Any] = field(default_factory=dict)
+    seed: Annotated[int, "of windows, first values, dropout and draws"] = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "levels", tuple(map(float, self.levels)))
+        if self.lags is not None:
+            object.__setattr__(self, "lags", tuple(self.lags))
+        for name, choices in (("model", MODELS), ("output", OUTPUTS), ("scaling", SCALINGS)):
+            if getattr(self, name) not in choices:
+                raise ConfigError(f"{name} is {getattr(self, name)!r}; expected one of {choices}")
+        for name in (
+            "horizon", "season", "context", "segment", "embedding", "hidden", "layers", "batch", "steps_per_epoch",
+            "valid_windows",
+        ):  # fmt: skip
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigError(f"{name} is {value}; expected at least 1")
+        for name in ("dropout", "recurrent_dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}; expected a probability, at least 0 and below 1")
+        if self.series_embedding < 0:
+            raise ConfigError(f"series_embedding is {self.series_embedding}; expected a width, or 0 for none")
+        if any(lag < 1 for lag in self.lags or ()):
+            raise ConfigError(f"lags are {self.lags}; expected steps back, at least 1")
+        self._check_levels()
+        self._check_together()
+        if not 0 <= self.seed < 2**63:
+            raise ConfigError(f"seed is {self.seed}; expected at least 0 and below 2^63")
+
+    def _check_levels(self) -> None:
+        rising = all(a < b for a, b in zip(self.levels, self.levels[1:], strict=False))
+        if not (rising and self.levels and self.levels[0] > 0 and self.levels[-1] < 1):
+            raise ConfigError(f"levels are {self.levels}; expected rising numbers between 0 and 1")
+
+    def _check_together(self) -> None:
+        if self.output == "negative-binomial" and self.scaling not in ("mean-abs", "none"):
+            raise ConfigError(
+                f"output negative-binomial counts from 0, which scaling {self.scaling} would move; take mean-abs or "
+                "none"
+            )
+        if self.model == "autoregressive":
+            if self.output in ("point", "quantiles"):
+                raise ConfigError(
+                    f"an autoregressive model reads what it draws, but output {self.output} is no distribution to draw "
+                    "from; take student-t, gaussian or negative-binomial, or --model encoder-decoder"
+                )
+            if self.segment > 1:
+                raise ConfigError("segment belongs to encoder-decoder; an autoregressive model writes step by step")
+        elif self.context is not None and self.context % self.segment:
+            raise ConfigError(f"context {self.context} is no multiple of segment {self.segment}; choose one that is")

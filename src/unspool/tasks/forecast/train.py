@@ -1,0 +1,136 @@
+"""Train a forecaster: open the series, hold their ends back, build the model, run the loop."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from unspool.cells import Cell
+from unspool.data.series import Panel, SeriesColumns
+from unspool.tasks.forecast.features import Features
+from unspool.tasks.forecast.job import ForecastJob
+from unspool.tasks.forecast.network import build
+from unspool.tasks.forecast.plan import planned
+from unspool.tasks.forecast.settings import ForecastSettings
+from unspool.tasks.forecast.windows import Draws, Ends, Windows
+from unspool.train import Summary, TrainSettings, fit
+from unspool.train.start import by_part, check, start
+
+FEATURES = "features.json"
+
+
+@dataclass(frozen=True)
+class ForecastData:
+    """Series to train on, and series whose ends to validate on: the same ones, where none are given for it."""
+
+    train: Panel
+    valid: Panel | None = None
+    columns: SeriesColumns | None = None
+
+    @classmethod
+    def open(
+        cls, train: Sequence[Path | str], valid: Sequence[Path | str], columns: SeriesColumns, *,
+        freq: str | None = None,
+    ) -> ForecastData:  # fmt: skip
+        """Open files, see `unspool.data.series.read_series`."""
+        from unspool.data.series.files import read_series
+
+        given = read_series(list(map(Path, train)), columns, freq)
+        held = read_series(list(map(Path, valid)), columns, given.frequency.alias) if valid else None
+        return cls(given, held, columns)
+
+    @classmethod
+    def co2(cls) -> ForecastData:
+        """The default job: carbon dioxide over Mauna Loa; nothing is downloaded."""
+        from unspool.data.series.builtin import co2
+
+        parts = co2()
+        return cls(parts.train, parts.valid)
+
+
+def train(
+    cell: type[Cell],
+    data: ForecastData,
+    settings: ForecastSettings,
+    training: TrainSettings,
+    out: Path | str,
+    *,
+    resume: bool = False,
+    force: bool = False,
+    origin: dict[str, Any] | None = None,
+) -> Summary:
+    """Train a forecaster into the run folder `out`.
+
+    The last `horizon` · `valid_windows` steps of each series that is long enough are kept back to validate on, unless
+    `data` has series for that.
+
+    Args:
+        cell: the cell of every layer, shipped or of the user's own.
+        data: what to train and validate on.
+        settings, training: choices of the model, and of the loop.
+        out: the run folder; refused if it holds a run, unless `resume` or `force`.
+        origin: where the data came from, as plain values for config.json.
+
+    Raises:
+        DataError, ConfigError, RunError, TrainingError, Interrupted: see their messages.
+    """
+    out = Path(out)
+    check(out, "forecast", cell, files=(FEATURES,), resume=resume, force=force)
+    plan = planned(settings, data.train)
+    valid = data.train if data.valid is None else data.valid
+    held = held_back(valid, plan)
+    learned_from = data.train.cut(held) if data.valid is None else data.train
+    features = Features.learn(learned_from, series=bool(plan.series_embedding))
+    draws = Draws(_windows(learned_from, features, plan), batch=plan.batch, steps=plan.steps_per_epoch, seed=plan.seed)
+    ends = Ends(_windows(valid, features, plan), held, batch=plan.batch)
+    torch.manual_seed(plan.seed)
+    model = build(cell, plan, features)
+    same = {
+        "frequency": data.train.frequency.alias,
+        "data": by_part(train=fingerprint(learned_from), valid=fingerprint(valid)),
+    }
+    run = start(
+        out,
+        "forecast",
+        cell,
+        plan,
+        training,
+        same=same,
+        more={"columns": None if data.columns is None else asdict(data.columns)},
+        files={FEATURES: (json.dumps(features.to_json(), ensure_ascii=False, indent=1) + "\n").encode()},
+        origin=origin,
+        resume=resume,
+        force=force,
+    )
+    return fit(ForecastJob(model, draws, ends), training, run, resume=resume)
+
+
+def held_back(panel: Panel, plan: ForecastSettings) -> np.ndarray:
+    """How many steps at the end of each series are validated on, `[N]`: whole horizons, as long as more than one
+    horizon, or half of the series, is left before them."""
+    observed = panel.observed
+    wanted = np.minimum(plan.valid_windows, (observed // 2) // plan.horizon)
+    return wanted * plan.horizon
+
+
+def fingerprint(panel: Panel) -> dict[str, int]:
+    """What tells these series from others: how many, and a checksum of their names, steps and values."""
+    checksum = zlib.crc32("\n".join(panel.ids).encode())
+    for part in (panel.offsets, panel.starts, panel.observed, panel.y, *(c.values for c in panel.covariates)):
+        checksum = zlib.crc32(np.ascontiguousarray(part).data, checksum)
+    return {"series": len(panel), "crc32": checksum}
+
+
+def _windows(panel: Panel, features: Features, plan: ForecastSettings) -> Windows:
+    assert plan.context is not None and plan.lags is not None
+    return Windows(
+        panel, features, context=plan.context, horizon=plan.horizon, lags=plan.lags, scaling=plan.scaling,
+        season=plan.season or 1, calendar=plan.calendar,
+    )  # fmt: skip

@@ -1,0 +1,197 @@
+"""Windows of series: what came before a step, what is known of the steps after it, and what came there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unspool.data.series import Panel
+from unspool.errors import DataError
+from unspool.tasks.forecast.features import Features, Reader
+from unspool.tasks.forecast.scaling import scale_of
+
+CALENDAR_ROWS = 5_000_000
+"""Steps of the calendar that are kept in memory; beyond that it is worked out for each batch."""
+
+
+@dataclass(frozen=True)
+class WindowBatch:
+    """B windows of L steps before a forecast and h steps after its beginning.
+
+    `y` `[B, L + h]` float64, 0 where not `seen`; `seen`, and `loc`, `scale`, float64, are as large. `lags`
+    `[B, L + h, G, 2]`: past values on the scale of the window, and whether there are such. `known` `[B, L + h, K]`,
+    `past` `[B, L, P]`, `static` `[B, S]`: real numbers; `known_codes`, `past_codes`, `static_codes`: of categories.
+    """
+
+    y: Tensor
+    seen: Tensor
+    loc: Tensor
+    scale: Tensor
+    lags: Tensor
+    known: Tensor
+    past: Tensor
+    static: Tensor
+    known_codes: Tensor
+    past_codes: Tensor
+    static_codes: Tensor
+
+    def to(self, device: torch.device | str) -> WindowBatch:
+        return WindowBatch(*(getattr(self, item.name).to(device) for item in fields(self)))
+
+    def z(self) -> Tensor:
+        """`y` on the scale of its window, float32, 0 where nothing was seen: `[B, L + h]`."""
+        return torch.where(self.seen, (self.y - self.loc) / self.scale, 0.0).float()
+
+
+class Windows:
+    """All windows of a panel.
+
+    Args:
+        panel: the series.
+        features: how their covariates are read.
+        context, horizon: L and h.
+        lags: steps back, G of them.
+        scaling, season: see `scale_of`.
+        calendar: whether the calendar is read.
+    """
+
+    def __init__(
+        self, panel: Panel, features: Features, *, context: int, horizon: int, lags: tuple[int, ...], scaling: str,
+        season: int, calendar: bool,
+    ) -> None:  # fmt: skip
+        self.panel, self.context, self.horizon, self.lags = panel, context, horizon, lags
+        self.scaling, self.season = scaling, season
+        self._features, self._reader = features, Reader(features, panel)
+        self._rows = np.diff(panel.offsets)
+        self._frequency, self._calendar = features.frequency, calendar
+        self._first = int(panel.starts.min(initial=0)) - context
+        last = int((panel.starts + self._rows).max(initial=0)) + horizon
+        small = last - self._first <= CALENDAR_ROWS
+        self._table = self._frequency.features(np.arange(self._first, last)) if calendar and small else None
+
+    @property
+    def reach(self) -> int:
+        """Steps back from its beginning that a forecast depends on."""
+        return self.context + max(self.lags, default=0)
+
+    def of(self, panel: Panel, *, horizon: int | None = None) -> Windows:
+        """The windows of another panel, or with another horizon."""
+        return Windows(
+            panel, self._features, context=self.context, horizon=horizon or self.horizon, lags=self.lags,
+            scaling=self.scaling, season=self.season, calendar=self._calendar,
+        )  # fmt: skip
+
+    def batch(self, series: np.ndarray, ends: np.ndarray) -> WindowBatch:
+        """The windows of `series` `[B]` whose forecasts begin at the steps `ends` `[B]`, counted from 0."""
+        steps = ends[:, None] + np.arange(-self.context, self.horizon)
+        y, rows, valid = self._values(series, steps)
+        loc, scale = scale_of(y[:, : self.context], self.scaling, horizon=self.horizon, season=self.season)
+        reader = self._reader
+        places = {
+            "known": (rows, valid),
+            "past": (rows[:, : self.context], valid[:, : self.context]),
+            "static": (series, np.ones(len(series), bool)),
+        }
+        reals = {role: reader.reals(role, *where) for role, where in places.items()}
+        codes = {f"{role}_codes": reader.codes(role, *where) for role, where in places.items()}
+        reals["known"] = np.concatenate([self._calendar_at(series, steps), reals["known"]], -1)
+        values = {"y": np.nan_to_num(y), "seen": ~np.isnan(y), "loc": loc, "scale": scale}
+        arrays = {**values, "lags": self._lagged(series, steps, loc, scale), **reals, **codes}
+        return WindowBatch(**{name: torch.from_numpy(array) for name, array in arrays.items()})
+
+    def _values(self, series: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """y at `steps` of `series`, NaN where there is none; the rows, and which of them exist."""
+        valid = (steps >= 0) & (steps < self._rows[series][:, None])
+        rows = np.where(valid, self.panel.offsets[series][:, None] + steps, 0)
+        return np.where(valid, self.panel.y[rows], np.nan), rows, valid
+
+    def _lagged(self, series: np.ndarray, steps: np.ndarray, loc: np.ndarray, scale: np.ndarray) -> np.ndarray:
+        found = np.zeros((*steps.shape, len(self.lags), 2), np.float32)
+        for place, lag in enumerate(self.lags):
+            y, _, _ = self._values(series, steps - lag)
+            found[..., place, 0] = np.nan_to_num((y - loc[:, :1]) / scale[:, :1])
+            found[..., place, 1] = ~np.isnan(y)
+        return found
+
+    def _calendar_at(self, series: np.ndarray, steps: np.ndarray) -> np.ndarray:
+        if not self._calendar:
+            return np.zeros((*steps.shape, 0), np.float32)
+        ordinals = self.panel.starts[series][:, None] + steps
+        if self._table is not None:
+            return self._table[ordinals - self._first]
+        return self._frequency.features(ordinals.ravel()).reshape(*steps.shape, -1)
+
+
+class Draws:
+    """Training windows, drawn anew in each epoch by (seed, epoch, position): a series, all alike, then where in it.
+
+    A forecast begins where the window before it is full, in a series too short for that after half of its values; at
+    least one value comes after it.
+
+    Args:
+        windows: of the training data.
+        batch: windows of a step; steps: steps of an epoch; seed: of the draws.
+
+    Raises:
+        DataError: no series has two observed values.
+    """
+
+    def __init__(self, windows: Windows, *, batch: int, steps: int, seed: int) -> None:
+        self._windows, self._batch, self._steps, self._seed = windows, batch, steps, seed
+        observed = windows.panel.observed
+        self._series = np.flatnonzero(observed >= 2)
+        if not len(self._series):
+            raise DataError("no series has two observed values to train on; give longer series, or a shorter horizon")
+        lengths = observed[self._series]
+        self._last = np.maximum(lengths - windows.horizon, (lengths + 1) // 2)
+        self._first = np.minimum(windows.context, np.maximum(self._last // 2, 1))
+
+    def count(self, epoch: int) -> int:
+        return self._steps
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[WindowBatch]:
+        """The batches of an epoch from position `start` on."""
+        for position in range(start, self._steps):
+            draw = np.random.default_rng([self._seed, epoch, position])
+            chosen = draw.integers(len(self._series), size=self._batch)
+            ends = draw.integers(self._first[chosen], self._last[chosen] + 1)
+            yield self._windows.batch(self._series[chosen], ends)
+
+
+class Ends:
+    """The windows that end series: forecasts that begin `held` steps before the last observed one, and every horizon
+    after that.
+
+    Args:
+        windows: of the series. held: `[N]`, whole horizons. batch: windows at once. most: if there are more windows,
+            so many of them, evenly.
+
+    Raises:
+        DataError: no series has any.
+    """
+
+    def __init__(self, windows: Windows, held: np.ndarray, *, batch: int, most: int = 4096) -> None:
+        self._windows, self._batch = windows, batch
+        counts = held // windows.horizon
+        series = np.repeat(np.arange(len(held)), counts)
+        number = np.arange(len(series)) - np.repeat(np.cumsum(counts) - counts, counts)
+        ends = (windows.panel.observed - held)[series] + number * windows.horizon
+        if not len(series):
+            raise DataError(
+                f"no series has the {2 * windows.horizon} values that it takes to hold one horizon back and learn from "
+                "the rest; give longer series, series to validate on, or a shorter horizon"
+            )
+        chosen = np.linspace(0, len(series) - 1, min(most, len(series))).astype(int)
+        self._series, self._ends = series[chosen], ends[chosen]
+
+    def __len__(self) -> int:
+        return len(self._series)
+
+    def __iter__(self) -> Iterator[WindowBatch]:
+        for at in range(0, len(self._series), self._batch):
+            part = slice(at, at + self._batch)
+            yield self._windows.batch(self._series[part], self._ends[part])

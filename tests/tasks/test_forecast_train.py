@@ -1,0 +1,262 @@
+"""Training a forecaster and using it, on series whose future is known."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import unspool
+from unspool.cells import GRUCell, LSTMCell
+from unspool.data.series import Forecasts, Panel
+from unspool.errors import ConfigError, DataError, RunError
+from unspool.tasks.forecast import ForecastData, Forecaster, ForecastSettings, train
+from unspool.tasks.forecast.paths import sampled
+from unspool.train import Summary, TrainSettings
+
+SMALL: dict[str, Any] = {
+    "horizon": 6, "context": 24, "season": 12, "hidden": 16, "batch": 16, "steps_per_epoch": 20, "lags": (12,),
+}  # fmt: skip
+KINDS = {
+    "seasonal": {"scaling": "seasonal", "segment": 6},
+    "steps": {"scaling": "instance", "output": "gaussian", "lags": None},
+    "deepar": {"model": "autoregressive", "output": "student-t", "scaling": "mean-abs"},
+    "counts": {"model": "autoregressive", "output": "negative-binomial", "lags": (1, 3, 12)},
+}
+
+
+class Leaky(unspool.Cell):
+    """A cell of the user's own."""
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__(input_size, hidden_size)
+        self.x, self.h = nn.Linear(input_size, hidden_size), nn.Linear(hidden_size, hidden_size)
+
+    def forward(self, x: torch.Tensor, h: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        h = 0.5 * h + 0.5 * torch.tanh(self.x(x) + self.h(h))
+        return h, h
+
+
+def waves(lengths: tuple[int, ...] = (90, 70, 50, 61)) -> Panel:
+    """Whole numbers, as counts must be; with a gap."""
+    series = [np.round(20 * (i + 1) + 10 * np.sin(np.arange(n) * np.pi / 6 + i)) for i, n in enumerate(lengths)]
+    series[1][10:13] = np.nan
+    return Panel.of({f"s{i}": values for i, values in enumerate(series)}, frequency="MS", starts="2000-03-01")
+
+
+def fit(out: Path, *, cell: Any = GRUCell, steps: int = 60, resume: bool = False, panel: Panel | None = None,
+        **choices: Any) -> Summary:  # fmt: skip
+    data = ForecastData(waves() if panel is None else panel)
+    training = TrainSettings(max_steps=steps, lr=0.01)
+    return train(cell, data, ForecastSettings(**SMALL | choices), training, out, resume=resume)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("runs")
+    for name, choices in KINDS.items():
+        fit(folder / name, **choices)
+    return {name: folder / name for name in KINDS}
+
+
+@pytest.fixture(params=KINDS)
+def model(request: pytest.FixtureRequest, runs: dict[str, Path]) -> Forecaster:
+    return unspool.load(runs[request.param])
+
+
+def equal(one: Forecasts, other: Forecasts) -> None:
+    np.testing.assert_array_equal(one.mean, other.mean)
+    np.testing.assert_array_equal(one.quantiles, other.quantiles)
+
+
+def test_it_learns_what_comes_next(tmp_path: Path) -> None:
+    panel = waves()
+    held = panel.cut(6)
+    fit(tmp_path / "run", steps=300, panel=held, scaling="seasonal")
+    found = unspool.load(tmp_path / "run").predict(held)
+    truth = np.stack([panel.history(i)[-6:] for i in range(len(panel))])
+    assert np.abs(found.at(0.5) - truth).mean() < 1.0  # the waves are 20 high
+
+
+def test_quantiles_rise_and_the_frame_says_when(model: Forecaster) -> None:
+    found = model.predict(waves(), levels=(0.1, 0.5, 0.9))
+    assert found.mean.shape == (4, 6) and (np.diff(found.quantiles, axis=-1) >= 0).all()
+    assert ((found.mean >= found.quantiles.min(-1) - 1e-6) & np.isfinite(found.mean)).all()
+    frame = model.forecast(waves(), levels=(0.1, 0.5, 0.9))
+    assert list(frame.columns) == ["unique_id", "ds", "mean", "0.1", "0.5", "0.9"] and len(frame) == 24
+    assert str(frame["ds"][0]) == "2007-09-01 00:00:00" and frame["unique_id"][6] == "s1"
+
+
+def test_a_forecast_is_that_of_its_seed(model: Forecaster) -> None:
+    equal(model.predict(waves(), seed=3), model.predict(waves(), seed=3))
+    first, second = (model.sample_paths(waves(), paths=5, seed=seed) for seed in (1, 2))
+    assert first.shape == (4, 5, 6) and not np.array_equal(first, second)
+
+
+def test_quantiles_are_those_of_the_paths(model: Forecaster) -> None:
+    paths = model.sample_paths(waves(), paths=3000)
+    found = model.predict(waves(), levels=(0.2, 0.5, 0.8), paths=3000)
+    spread = found.quantiles[..., 2] - found.quantiles[..., 0]
+    drawn = np.quantile(paths, (0.2, 0.5, 0.8), axis=1).transpose(1, 2, 0)
+    assert (np.abs(drawn - found.quantiles).max(-1) <= 0.2 * spread + 1).all()
+
+
+def test_the_horizon_may_be_longer_or_shorter(model: Forecaster) -> None:
+    long = model.predict(waves(), horizon=15, paths=50)
+    assert long.mean.shape == (4, 15) and np.isfinite(long.quantiles).all()
+    short = model.predict(waves(), horizon=2, paths=50)
+    assert short.mean.shape == (4, 2)
+    if model.settings.model == "encoder-decoder":
+        np.testing.assert_allclose(short.mean, model.predict(waves()).mean[:, :2], rtol=1e-6)
+
+
+@pytest.mark.parametrize("pieces", [1, 2, 5])
+def test_a_state_is_as_good_as_the_history(pieces: int, model: Forecaster, tmp_path: Path) -> None:
+    """Updated row by row, saved and read again, a state forecasts what the whole history does, to the last bit."""
+    whole = waves()
+    state = model.state(whole.cut(pieces))
+    for piece in range(pieces, 0, -1):
+        rows = {name: [whole.history(i)[-piece]] for i, name in enumerate(whole.ids)}
+        starts = whole.frequency.times(whole.origins - piece + 1)
+        state = model.update(Panel.of(rows, frequency="MS", starts=starts), state)
+    state.save(tmp_path / "state")
+    again = model.read_state(tmp_path / "state")
+    for horizon in (6, 9):
+        equal(model.predict(again.panel, horizon=horizon, paths=20), model.predict(whole, horizon=horizon, paths=20))
+    np.testing.assert_array_equal(model.encode(state=again), model.encode(whole))
+    assert model.forecast(state=again, paths=9).equals(model.forecast(whole, paths=9))
+    assert again.panel.lengths.max() == 24 + max(model.settings.lags or (0,))
+
+
+def test_a_series_is_forecast_as_if_it_were_alone(model: Forecaster) -> None:
+    """Up to rounding; draws depend on the order of series, so means of many are compared."""
+    together = model.predict(waves(), paths=4000)
+    for i in range(4):
+        alone = model.predict(waves().take([i]), paths=4000)
+        tolerance = 1e-4 if model.settings.model == "encoder-decoder" else 0.1 * np.ptp(together.quantiles[i])
+        np.testing.assert_allclose(alone.mean[0], together.mean[i], rtol=1e-5, atol=tolerance)
+
+
+def test_missing_values_are_no_values(model: Forecaster) -> None:
+    """What stands where nothing was seen does not matter: nothing is filled in, and nothing leaks."""
+    panel = waves()
+    holes = panel.y.copy()
+    holes[5:9] = np.nan
+    some = Panel(panel.ids, panel.offsets, panel.starts, panel.frequency, holes, panel.observed)
+    assert np.isfinite(model.predict(some, paths=20).quantiles).all()
+    batch = model.windows(some).batch(np.array([0]), np.array([20]))
+    assert (batch.y[0, 9:13] == 0).all() and not batch.seen[0, 9:13].any()
+
+
+def test_an_autoregressive_draw_reads_what_it_drew(runs: dict[str, Path]) -> None:
+    """Teacher forcing with the draws as history gives the same distributions as drawing did."""
+    model: Forecaster = unspool.load(runs["counts"])
+    panel, network = waves().take([0]), model.networks[0]
+    windows = model.windows(panel, horizon=5)
+    drawn = sampled(network, windows, np.array([0]), horizon=5, paths=1, draw=np.random.default_rng(0))[0, 0]
+    told = Panel.of({"s0": np.concatenate([panel.history(0), drawn])}, frequency="MS", starts="2000-03-01")
+    batch = model.windows(told, horizon=5).batch(np.array([0]), panel.observed[:1])
+    with torch.no_grad():
+        params = network(batch)[:, -5:]
+    generator = np.random.default_rng(0)
+    loc, scale = batch.loc[:, -5:], batch.scale[:, -5:]
+    again = [float(network.output.sample(params[:, k], loc[:, k], scale[:, k], generator)) for k in range(5)]
+    np.testing.assert_array_equal(again, drawn)
+
+
+def test_an_ensemble_is_the_mean_of_its_runs(runs: dict[str, Path], tmp_path: Path) -> None:
+    fit(tmp_path / "other", seed=1, **KINDS["seasonal"])
+    both, one, other = (unspool.load(r) for r in ([runs["seasonal"], tmp_path / "other"], runs["seasonal"],
+                                                  tmp_path / "other"))  # fmt: skip
+    mean = (one.predict(waves()).quantiles + other.predict(waves()).quantiles) / 2
+    np.testing.assert_allclose(both.predict(waves()).quantiles, mean)
+    assert both.sample_paths(waves(), paths=7).shape == (4, 7, 6)
+    assert both.encode(waves()).shape == (4, 32)
+    fit(tmp_path / "short", steps=1, horizon=3)
+    with pytest.raises(ConfigError, match="differ in frequency or horizon"):
+        unspool.load([runs["seasonal"], tmp_path / "short"])
+
+
+def test_resumed_is_uninterrupted(tmp_path: Path) -> None:
+    fit(tmp_path / "whole", steps=40, dropout=0.3)
+    fit(tmp_path / "parts", steps=20, dropout=0.3)
+    fit(tmp_path / "parts", steps=40, dropout=0.3, resume=True)
+    one, other = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "parts"))
+    assert one == other
+    with pytest.raises(RunError, match="data"):
+        fit(tmp_path / "parts", steps=60, dropout=0.3, resume=True, panel=waves((90, 70, 50, 60)))
+
+
+@pytest.mark.parametrize("cell", [LSTMCell, Leaky], ids=lambda cell: cell.__name__)
+def test_any_cell_does(cell: Any, tmp_path: Path) -> None:
+    fit(tmp_path / "run", cell=cell, steps=2, layers=2, segment=3, residual=True)
+    model = unspool.load(tmp_path / "run", cells=[] if cell is LSTMCell else [cell])
+    assert model.predict(waves(), horizon=8, paths=10).mean.shape == (4, 8)
+
+
+def test_the_end_of_each_series_is_held_back(tmp_path: Path) -> None:
+    """Values of the held-back steps change the validation, and not what is learned."""
+    changed = waves()
+    changed.y[changed.offsets[1:] - 1] += 50
+    first, second = fit(tmp_path / "a", steps=20), fit(tmp_path / "b", steps=20, panel=changed)
+    assert first.best["loss"] != second.best["loss"]
+    assert (tmp_path / "a" / "model.safetensors").read_bytes() == (tmp_path / "b" / "model.safetensors").read_bytes()
+
+
+def test_the_plan_stands_in_the_config(tmp_path: Path) -> None:
+    fit(tmp_path / "run", steps=1, context=None, season=None, lags=None)
+    settings = json.loads((tmp_path / "run" / "config.json").read_text())["settings"]
+    assert (settings["season"], settings["context"]) == (12, 24) and 12 in settings["lags"]
+    assert min(settings["lags"]) >= 6  # further back than the horizon, all of which is written at once
+
+
+@pytest.mark.parametrize(
+    ("choices", "message"),
+    [
+        ({"horizon": 0}, "horizon is 0"),
+        ({"model": "arima"}, "model is 'arima'"),
+        ({"levels": (0.5, 0.5)}, "levels are"),
+        ({"levels": (0.0, 0.5)}, "levels are"),
+        ({"model": "autoregressive"}, "no distribution to draw from"),
+        ({"output": "negative-binomial", "scaling": "instance"}, "counts from 0"),
+        ({"segment": 5}, "context 24 is no multiple of segment 5"),
+        ({"lags": (0,)}, "lags are"),
+        ({"seed": -1}, "seed is -1"),
+    ],
+    ids=str,
+)
+def test_impossible_choices_are_refused(choices: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        ForecastSettings(**SMALL | choices)
+
+
+def test_wrong_use_is_named(model: Forecaster, runs: dict[str, Path], tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="nothing to forecast from"):
+        model.forecast()
+    with pytest.raises(ConfigError, match="horizon is 0"):
+        model.predict(waves(), horizon=0)
+    with pytest.raises(ConfigError, match="levels are"):
+        model.predict(waves(), levels=(0.5, 0.1))
+    with pytest.raises(DataError, match="frequency 'D'"):
+        model.predict(Panel.of([[1.0]], frequency="D"))
+    other = unspool.load(runs["seasonal" if "seasonal" not in str(model.runs[0].path) else "steps"])
+    with pytest.raises(ConfigError, match="made by another model"):
+        model.forecast(state=other.state(waves()))
+
+
+@pytest.mark.parametrize("damage", ["missing", "truncated", "foreign"])
+def test_a_damaged_state_is_named(damage: str, runs: dict[str, Path], tmp_path: Path) -> None:
+    model: Forecaster = unspool.load(runs["seasonal"])
+    path = tmp_path / "state"
+    model.state(waves()).save(path)
+    content = path.read_bytes()
+    path.unlink()
+    if damage != "missing":
+        path.write_bytes(content[: len(content) // 2] if damage == "truncated" else b"\x89PNG\r\n" + bytes(100))
+    with pytest.raises(RunError, match=str(path)):
+        model.read_state(path)
