@@ -55,8 +55,7 @@ def joined(old: Panel, new: Panel) -> Panel:
         gap = int(new.starts[j]) - start - len(mine) if j >= 0 else 0
         if gap < 0:
             raise _overlaps(new, name, j, start + len(mine) - 1)
-        added = np.arange(new.offsets[j], new.offsets[j + 1]) + len(old.y) if j >= 0 else mine[:0]
-        taken.append(np.concatenate([mine, np.full(gap, nothing), added]))
+        taken.append(np.concatenate([mine, np.full(gap, nothing), _rows(new, j) + len(old.y)]))
         starts.append(start)
         observed.append(len(mine) + (gap + int(new.observed[j]) if j >= 0 else 0))
     which = np.where(places[:, 0] >= 0, places[:, 0], len(old) + places[:, 1])
@@ -65,8 +64,14 @@ def joined(old: Panel, new: Panel) -> Panel:
 
 def _history(panel: Panel, i: int) -> np.ndarray:
     """The rows of a series up to its last observed one, none for i = -1."""
-    first = int(panel.offsets[i]) if i >= 0 else 0
-    return np.arange(first, first + int(panel.observed[i]) if i >= 0 else 0)
+    if i < 0:
+        return np.zeros(0, np.int64)
+    return int(panel.offsets[i]) + np.arange(int(panel.observed[i]))
+
+
+def _rows(panel: Panel, i: int) -> np.ndarray:
+    """All rows of a series, none for i = -1."""
+    return np.zeros(0, np.int64) if i < 0 else np.arange(int(panel.offsets[i]), int(panel.offsets[i + 1]))
 
 
 def repeated(panel: Panel, series: np.ndarray, *, copies: int, rows: int, ahead: int) -> Panel:
