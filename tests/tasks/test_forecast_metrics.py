@@ -93,6 +93,12 @@ def test_scikit_learn_says_the_same_of_quantiles(missing: float) -> None:
         assert metrics.below(y, quantiles, LEVELS)[i] == (y[there] <= quantiles[there][:, i]).mean()
 
 
+def test_bounds_belong_to_what_they_bound() -> None:
+    y = [0.0, 1.0, 2.0]
+    assert metrics.coverage(y, lower=[0.0] * 3, upper=[1.0] * 3) == pytest.approx(2 / 3)
+    assert metrics.below(y, [[0.0], [1.0], [1.0]], [0.5]) == pytest.approx(2 / 3)
+
+
 def test_quantile_loss_at_a_half_is_the_error_of_the_median() -> None:
     y, median = numbers((3, 5), 5), numbers((3, 5), 6)
     assert metrics.weighted_quantile_loss(y, median[..., None], [0.5])[0] == pytest.approx(

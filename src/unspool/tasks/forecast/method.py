@@ -11,6 +11,7 @@ import numpy as np
 from unspool.data.series import Forecasts, Panel
 from unspool.errors import ConfigError
 from unspool.tasks.forecast.expected import Expected, Single
+from unspool.tasks.forecast.watched import watched
 
 
 class Method(Protocol):
@@ -21,7 +22,7 @@ class Method(Protocol):
 
 @dataclass(frozen=True)
 class EachSeries:
-    """A method that forecasts each series from its own history alone.
+    """A method that forecasts each series from its own history alone; a walk that takes long says how far it is.
 
     Attributes:
         single: forecasts one series.
@@ -40,7 +41,8 @@ class EachSeries:
 
     def __call__(self, panel: Panel, *, horizon: int, levels: Sequence[float]) -> Forecasts:
         season = season_of(panel, self.season)
-        each = [self.single(panel.history(i), horizon, levels, season=season) for i in range(len(panel))]
+        walk = watched(range(len(panel)), len(panel), getattr(self.single, "__name__", "forecasting"))
+        each = [self.single(panel.history(i), horizon, levels, season=season) for i in walk]
         return gathered(panel, each, horizon, levels)
 
 
