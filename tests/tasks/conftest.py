@@ -1,10 +1,12 @@
-"""A small translator, trained once: it writes words backwards."""
+"""Small models, trained once: a translator that writes words backwards, and taggers that find names."""
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,3 +40,26 @@ def copied(backwards: Path, tmp_path: Path) -> Callable[[], Path]:
         return Path(shutil.copytree(backwards, tmp_path / "copy"))
 
     return copy
+
+
+@pytest.fixture(scope="session")
+def tagging() -> Any:
+    """The module `toy_tagging`: sentences, and a training of a few steps."""
+    spec = importlib.util.spec_from_file_location("toy_tagging", Path(__file__).with_name("toy_tagging.py"))
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def names(tagging: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that learned to find the names."""
+    done = {"until": "span_f1>=1", "validate_every": 10, "monitor": None}
+    return tagging.fit(tmp_path_factory.mktemp("runs") / "names", steps=300, training=done)
+
+
+@pytest.fixture(scope="session")
+def chained(tagging: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with a CRF."""
+    return tagging.fit(tmp_path_factory.mktemp("runs") / "chained", steps=60, crf=True)

@@ -1,0 +1,105 @@
+"""Training a tagger: every choice, what it is trained on, its run folder, and what it is resumed with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import unspool
+from unspool.data.tagged import Tokens
+from unspool.errors import ConfigError, DataError, RunError
+from unspool.tasks.tag import TagData
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        {"bidirectional": False}, {"merge": "sum", "layers": 2, "residual": True}, {"lowercase": True},
+        {"ngram_buckets": 0}, {"word_dropout": 0.5, "dropout": 0.5, "recurrent_dropout": 0.5}, {"min_count": 999},
+        {"vocabulary": 2}, {"crf": True, "dropout": 0.2}, {"unit": "chars"}, {"max_tokens": 1},
+        {"ngram_min": 1, "ngram_max": 9}, {"cell_options": {"recurrent_init": "orthogonal"}},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_every_choice_is_trained_and_loaded(tagging: Any, choices: dict[str, Any], tmp_path: Path) -> None:
+    tagger = unspool.load(tagging.fit(tmp_path / "run", steps=2, **choices))
+    assert len(tagging.answers(tagger, "Mr Rose")) == (7 if choices.get("unit") else 2)
+    first = tagger._loaded[0]
+    words = first.words
+    assert first.model.net.bidirectional is choices.get("bidirectional", True)
+    assert first.model.net.output_size == (12 if {"bidirectional", "merge"} & choices.keys() else 24)
+    assert words.size == {"min_count": 1, "vocabulary": 3}.get(next(iter(choices)), 7)
+    if "lowercase" in choices:
+        assert tagging.answers(tagger, "MR ROSE BUSH") == tagging.answers(tagger, "mr rose bush")
+
+
+def test_tags_that_break_the_rule_in_training_are_not_held_to_it(tagging: Any, tmp_path: Path) -> None:
+    rows = [Tokens(("a", "b"), ("O", "I-X"), "1"), Tokens(("c",), ("B-X",), "2")]  # IOB1
+    run = tagging.fit(tmp_path / "a", data=TagData(rows, rows), steps=1)
+    assert json.loads((run / "config.json").read_text())["constrained"] is False
+    plain = [Tokens(("a", "b"), ("N", "V"), "1")]
+    assert tagging.fit(tmp_path / "b", data=TagData(plain, plain), steps=1)
+    with pytest.raises(ConfigError, match="neither BIO nor IOBES"):
+        tagging.fit(tmp_path / "c", data=TagData(plain, plain), steps=1, constrain="yes")
+
+
+@pytest.mark.parametrize(
+    ("tags", "message"),
+    [(["O"], "the one tag 'O' only"), (["N"], "the one tag 'N' only")],
+)  # fmt: skip
+def test_one_tag_alone_is_refused(tagging: Any, tags: list[str], message: str, tmp_path: Path) -> None:
+    rows = [Tokens(("a",), tuple(tags), "a.conll, line 1")] * 3
+    with pytest.raises(DataError, match=rf"{message} \(first: a\.conll, line 1\)"):
+        tagging.fit(tmp_path / "run", data=TagData(rows, rows))
+    assert not (tmp_path / "run").exists()
+
+
+def test_long_sequences_are_left_out_of_training_alone(tagging: Any, tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match=r"\d+ of 80 sequences have more than 6 tokens .* --max-length"):
+        run = tagging.fit(tmp_path / "run", max_length=6)
+    assert len(unspool.load(run).tag([["rose"] * 3000])[0]) == 3000
+    with pytest.raises(DataError, match="all are too long"), pytest.warns(UserWarning):
+        long = [sentence for sentence in tagging.DATA.train if len(sentence.tokens) > 2]
+        tagging.fit(tmp_path / "none", data=TagData(long, tagging.DATA.valid), max_length=1)
+
+
+def test_a_folder_that_holds_a_run_is_refused(tagging: Any, names: Path) -> None:
+    with pytest.raises(RunError, match=r"--resume.*--force"):
+        tagging.fit(names)
+
+
+@pytest.mark.parametrize("crf", [False, True])
+def test_resumed_gives_the_bits_of_uninterrupted(tagging: Any, crf: bool, tmp_path: Path) -> None:
+    """With every kind of drawn number in play: order, word dropout, dropout, recurrent dropout."""
+    choices = {"crf": crf, "word_dropout": 0.3, "dropout": 0.3, "recurrent_dropout": 0.2, "max_tokens": 60}
+    whole = tagging.fit(tmp_path / "whole", steps=9, **choices)
+    part = tagging.fit(tmp_path / "part", steps=4, **choices)
+    with pytest.warns(UserWarning, match="max_steps 4 → 9"):
+        tagging.fit(part, steps=9, resume=True, **choices)
+    assert (whole / "model.safetensors").read_bytes() == (part / "model.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("other", "named"),
+    [
+        (lambda toy: TagData(toy.sentences(81), toy.DATA.valid), "train_sequences 80 → 81"),
+        (lambda toy: TagData(toy.DATA.train[::-1], toy.DATA.valid), "train_crc32"),
+        (lambda toy: TagData(toy.DATA.train, toy.sentences(30, seed=7)), "valid_crc32"),
+        (lambda toy: TagData([*toy.DATA.train[1:], Tokens(("a",), ("B-LOC",), "")], toy.DATA.valid), "tags"),
+    ],
+    ids=["more", "order", "valid", "tags"],
+)  # fmt: skip
+def test_resuming_on_other_data_is_refused(
+    tagging: Any, other: Callable[[Any], TagData], named: str, tmp_path: Path
+) -> None:
+    tagging.fit(tmp_path / "run", steps=1)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(RunError, match=f"cannot be resumed with other choices or data.*{named}"):
+        tagging.fit(tmp_path / "run", data=other(tagging), steps=2, resume=True)
+    with pytest.raises(RunError, match="hidden 12 → 8"):
+        tagging.fit(tmp_path / "run", steps=2, resume=True, hidden=8)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
