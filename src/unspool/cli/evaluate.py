@@ -12,11 +12,13 @@ import typer
 
 from unspool.cli.apps import CellsOption, RunsArgument, app, loaded, show
 from unspool.cli.classify import FormOption, IdOption, LabelOption, TextOption, TimeOption, columns
+from unspool.cli.forecast import METHOD_HELP, measure_forecaster
 from unspool.cli.side_files import side_files
 from unspool.cli.tag import CommentsOption, TagOption, TokenOption
 from unspool.errors import ConfigError, RunError
 from unspool.options import with_options
 from unspool.tasks.classify import Classifier
+from unspool.tasks.forecast import Forecaster
 from unspool.tasks.tag import Tagger
 from unspool.tasks.translate import DecodeOptions, Translator
 from unspool.train import Run
@@ -25,10 +27,12 @@ from unspool.train.files import write_bytes
 OF_TRANSLATORS = ("out", "keys", *(field.name for field in fields(DecodeOptions)))
 OF_CLASSIFIERS = ("form", "text_column", "label_column", "id_column", "time_column")
 OF_TAGGERS = ("token_column", "tag_column", "comments")
+OF_FORECASTERS = ("horizon", "windows", "step", "method", "report")
 OPTIONS: dict[type[Any], tuple[str, tuple[str, ...]]] = {
     Translator: ("translators", OF_TRANSLATORS),
     Classifier: ("classifiers", OF_CLASSIFIERS),
     Tagger: ("taggers", OF_TAGGERS),
+    Forecaster: ("forecasters", OF_FORECASTERS),
 }
 """What the models of a task are called, and the options that belong to them."""
 OF_FILES = ("out", "keys", *OF_CLASSIFIERS, *OF_TAGGERS)
@@ -52,6 +56,11 @@ def evaluate(
     token_column: TokenOption = None,
     tag_column: TagOption = None,
     comments: CommentsOption = None,
+    horizon: Annotated[int | None, typer.Option(help="Steps of a forecast; those of the training else.")] = None,
+    windows: Annotated[int | None, typer.Option(help="Forecasts of each series, up to its end; 1 else.")] = None,
+    step: Annotated[int | None, typer.Option(help="Steps from one forecast to the next; the horizon else.")] = None,
+    method: Annotated[list[str] | None, typer.Option(help=METHOD_HELP)] = None,
+    report: Annotated[Path | None, typer.Option(help="Page with the table and pictures of forecasts: .html.")] = None,
     cell: CellsOption = None,
     given: dict[str, Any] = {},  # noqa: B006
 ) -> None:
@@ -62,13 +71,15 @@ def evaluate(
     named = {
         "out": out, "keys": keys, "form": form, "text_column": text_column, "label_column": label_column,
         "id_column": id_column, "time_column": time_column, "token_column": token_column, "tag_column": tag_column,
-        "comments": comments,
+        "comments": comments, "horizon": horizon, "windows": windows, "step": step, "method": method, "report": report,
     }  # fmt: skip
     chosen = {**given, **{name: value for name, value in named.items() if value is not None}}
     _check_files(test, chosen)
-    with side_files({"--out": out}, *run, *(test or [])):
+    with side_files({"--out": out, "--report": report}, *run, *(test or [])):
         model = loaded(run, cell)
         _check_options(chosen, type(model), run[0])
+        if isinstance(model, Forecaster):
+            return measure_forecaster(model, test, **chosen)
         if isinstance(model, Translator):
             return _translator(model, test, **chosen)
         if isinstance(model, Classifier):

@@ -7,7 +7,7 @@ import signal
 import sys
 import warnings
 
-from unspool.cli import bench, classify, evaluate, language, tag, translate  # noqa: F401  each hangs its commands on the apps
+from unspool.cli import bench, classify, evaluate, forecast, language, tag, translate  # noqa: F401  each hangs its commands on the apps
 from unspool.cli.apps import app, say
 from unspool.errors import UnspoolError
 from unspool.train import Interrupted

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,9 +13,13 @@ import torch
 
 from unspool.cells import Cell, find_cell
 from unspool.cells.state import tensors
-from unspool.data.series import Forecasts, Panel, SeriesColumns
+from unspool.data.series import Forecasts, Frequency, Panel, SeriesColumns
+from unspool.data.series.builtin import HELD
 from unspool.errors import ConfigError, RunError
+from unspool.tasks.forecast import co2_job
+from unspool.tasks.forecast.backtest import Result, compare
 from unspool.tasks.forecast.features import Features
+from unspool.tasks.forecast.methods import NAIVE, method
 from unspool.tasks.forecast.network import Network, build
 from unspool.tasks.forecast.paths import sampled
 from unspool.tasks.forecast.rows import joined, latest
@@ -28,6 +32,8 @@ from unspool.train.files import read_json, understood
 
 BATCH = 256
 """Series that are run at once."""
+QUICK = tuple(NAIVE)
+"""Other methods that are measured where none are named."""
 PATHS = 200
 """Paths behind a forecast that has to be drawn."""
 
@@ -85,7 +91,7 @@ class Forecaster:
         Returns:
             columns `unique_id`, `ds`, `mean`, and one per level, named by it.
         """
-        panel = self._panel(data, state, known)
+        panel = self.panel(data, state, known)
         return self.predict(panel, horizon=horizon, levels=levels, paths=paths, seed=seed).frame()
 
     def predict(
@@ -115,7 +121,7 @@ class Forecaster:
 
         Args: see `forecast`.
         """
-        panel = self._panel(data, state, known)
+        panel = self.panel(data, state, known)
         horizon = self.settings.horizon if horizon is None else horizon
         parts = [len(part) for part in np.array_split(np.arange(paths), len(self._loaded))]
         found: list[np.ndarray] = []
@@ -132,6 +138,59 @@ class Forecaster:
             )
         return np.concatenate(found, 1)
 
+    def read(self, paths: Sequence[Path | str], *, future: Sequence[Path | str] = ()) -> Panel:
+        """The series of files like those of the training; `future` have the known covariates of the steps to
+        forecast. See `unspool.data.series.read_series`."""
+        from unspool.data.series.files import read_series
+
+        return read_series([Path(p) for p in paths], self.columns, self.frequency, [Path(p) for p in future])
+
+    def evaluate(self, paths: Sequence[Path | str] | None = None, **how: Any) -> dict[str, Any]:
+        """How good forecasts of the ends of series are, beside methods that need no training.
+
+        Args:
+            paths: files with whole series, of which the ends were not trained on; the default job's own test part if
+                `None`.
+            how: see `compare`.
+
+        Returns:
+            the measures of `unspool.tasks.forecast.scores.Scores`, and in `methods` those of each other method.
+        """
+        own, *others = self.compare(None if paths is None else self.read(paths), **how).items()
+        return {**own[1].scores.to_json(), "methods": {name: result.scores.to_json() for name, result in others}}
+
+    def held_out(self) -> Panel:
+        """The default job's series with its test part; `ConfigError` for a run that was trained on others."""
+        return co2_job.test_panel(self.runs[0])
+
+    def compare(
+        self, panel: Panel | None = None, *, horizon: int | None = None, windows: int | None = None,
+        step: int | None = None, methods: Sequence[str] | None = None, paths: int = PATHS, seed: int = 0,
+    ) -> dict[str, Result]:  # fmt: skip
+        """Backtests of this model, first, and of other methods, on the same windows.
+
+        Args:
+            panel: whole series; the default job's with its test part if `None`.
+            horizon: of the forecasts; that of the training if None.
+            windows, step: see `unspool.tasks.forecast.origins.origins`; of the default job, all of its test part.
+            methods: of `unspool.tasks.forecast.methods.METHODS`; those that are quick if None.
+            paths, seed: see `forecast`.
+        """
+        horizon = horizon or self.settings.horizon
+        if panel is None:
+            panel, windows = self.held_out(), windows or max(HELD // horizon, 1)
+        season = self.settings.season
+        named = {name: method(name, season) for name in (QUICK if methods is None else methods)}
+        return compare(
+            panel, {self.name: partial(self.predict, paths=paths, seed=seed), **named},
+            horizon=horizon, windows=windows or 1, step=step, levels=self.settings.levels, season=season,
+        )  # fmt: skip
+
+    @property
+    def name(self) -> str:
+        """What it is called beside other methods: its cell, or how many runs it is of."""
+        return str(self.runs[0].config["cell"]) if len(self.runs) == 1 else f"ensemble of {len(self.runs)}"
+
     def state(self, data: Any) -> ForecastState:
         """Where series stand: all that a forecast needs of them."""
         return self.update(data)
@@ -142,7 +201,7 @@ class Forecaster:
         A forecast from it is that from the whole history at once, to the last bit. Rows come after those of the state;
         steps between are missing, and a series that is new begins.
         """
-        return ForecastState(self._latest(self._panel(rows, state)), self.checksum)
+        return ForecastState(self._latest(self.panel(rows, state)), self.checksum)
 
     def read_state(self, path: Path | str) -> ForecastState:
         """A state that `ForecastState.save` wrote; `RunError` or `ConfigError` if it is damaged or of another model."""
@@ -152,7 +211,7 @@ class Forecaster:
     def encode(self, data: Any = None, *, state: ForecastState | None = None) -> np.ndarray:
         """The network's state before the forecast, all its layers joined, and all members of an ensemble: `[N, ·]`
         float32."""
-        panel = self._panel(data, state)
+        panel = self.panel(data, state)
         found: list[np.ndarray] = []
         for member in self._loaded:
             windows = self._windows(member, panel, member.settings.horizon)
@@ -210,13 +269,13 @@ class Forecaster:
         s = [loaded.settings for loaded in self._loaded]
         return latest(panel, max((each.context or 0) + max(each.lags or (0,)) for each in s))
 
-    def _panel(self, data: Any, state: ForecastState | None, known: Any = None) -> Panel:
-        """The series of a data frame or a panel, after those of a state."""
+    def panel(self, data: Any, state: ForecastState | None = None, known: Any = None) -> Panel:
+        """The series of a data frame or of a panel, after those of a state; see `forecast`."""
         if data is None and state is None:
             raise ConfigError("there is nothing to forecast from; give a data frame of the series' history, or a state")
         given = None
         if data is not None:
-            given = data if isinstance(data, Panel) else _read(data, self.columns, self.frequency.alias, known)
+            given = data if isinstance(data, Panel) else _read(data, self.columns, self.frequency, known)
         if state is None:
             assert given is not None
             return given
@@ -238,7 +297,7 @@ def _batches(count: int) -> Iterator[np.ndarray]:
         yield np.arange(at, min(at + BATCH, count))
 
 
-def _read(data: Any, columns: SeriesColumns, freq: str, known: Any) -> Panel:
+def _read(data: Any, columns: SeriesColumns, freq: Frequency, known: Any) -> Panel:
     from unspool.data.series.frame import from_frame
 
     return from_frame(data, columns, freq, known)

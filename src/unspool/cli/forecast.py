@@ -1,0 +1,167 @@
+"""`unspool train forecast` and `forecast`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from unspool.cells import load_cell
+from unspool.cli.apps import (
+    CellOption,
+    CellOptionsOption,
+    CellsOption,
+    ForceOption,
+    OutOption,
+    ResumeOption,
+    RunArgument,
+    app,
+    loaded,
+    train_app,
+)
+from unspool.cli.side_files import side_files
+from unspool.cli.training import DEFAULT_EPOCHS, Presets, is_default, paths, report, settings
+from unspool.data.series import Forecasts, SeriesColumns
+from unspool.data.series.columns import FORMS
+from unspool.errors import ConfigError
+from unspool.options import with_options
+from unspool.tasks.forecast import ForecastData, Forecaster, ForecastSettings, co2_job
+from unspool.tasks.forecast import train as train_forecaster
+from unspool.tasks.forecast.methods import METHODS
+from unspool.tasks.forecast.table import table
+from unspool.train import TrainSettings
+from unspool.train.files import write_bytes
+from unspool.view.fan import draw_fan
+from unspool.view.forecast_page import forecast_page
+
+METHOD_HELP = f"Method to measure beside a forecaster: {', '.join(METHODS)}; may be repeated; none: none."
+PRESETS = Presets(co2_job.PRESET, co2_job.TRAINING_PRESET)
+NAMES = SeriesColumns()
+Files = list[Path] | None
+Texts = list[str] | None
+
+
+@train_app.command("forecast")
+@with_options(
+    ForecastSettings,
+    TrainSettings,
+    leave_out=("cell_options", "levels", "lags"),
+    presets={"own series": {"epochs": DEFAULT_EPOCHS}, "co2": PRESETS.model | PRESETS.training},
+)
+def train_forecast(
+    out: OutOption,
+    train: Annotated[Files, typer.Option(help="CSV, TSV or Parquet; may be repeated.")] = None,
+    valid: Annotated[
+        Files, typer.Option(help="Series whose ends to validate on; without any, the ends of --train are held back.")
+    ] = None,
+    freq: Annotated[
+        str | None, typer.Option(help="How far apart steps are: h, 15min, D, W, MS, … or 1; without it, as it looks.")
+    ] = None,
+    form: Annotated[str, typer.Option(help=f"Form of the files: {', '.join(FORMS)}.")] = NAMES.form,
+    id_column: Annotated[str, typer.Option(help="Column of the series' names.")] = NAMES.unique_id,
+    time_column: Annotated[str, typer.Option(help="Column of the stamp of a row.")] = NAMES.ds,
+    value_column: Annotated[str, typer.Option(help="Column of the values.")] = NAMES.y,
+    static: Annotated[Texts, typer.Option(help="Column with one value a series; may be repeated.")] = None,
+    past: Annotated[Texts, typer.Option(help="Column that is unknown in the future; may be repeated.")] = None,
+    known: Annotated[Texts, typer.Option(help="Column that is known in the future; may be repeated.")] = None,
+    category: Annotated[Texts, typer.Option(help="Of these, one whose numbers are names; may be repeated.")] = None,
+    level: Annotated[
+        list[float] | None, typer.Option(help="Level of a quantile to learn; may be repeated, rising.")
+    ] = None,
+    lag: Annotated[
+        list[int] | None, typer.Option(help="Steps back to read besides the context; may be repeated; 0: none.")
+    ] = None,
+    cell: CellOption = "gru",
+    cell_option: CellOptionsOption = None,
+    resume: ResumeOption = False,
+    force: ForceOption = False,
+    given: dict[str, Any] = {},  # noqa: B006
+) -> None:
+    """Train a forecaster of series. Without --train: carbon dioxide over Mauna Loa, a year ahead, no download."""
+    default_job = is_default(out, train, valid, resume=resume, force=force)
+    columns = SeriesColumns(
+        form, id_column, time_column, value_column,
+        static=tuple(static or ()), past=tuple(past or ()), known=tuple(known or ()), categories=tuple(category or ()),
+    )  # fmt: skip
+    if default_job and (columns != NAMES or freq is not None):
+        raise ConfigError("columns or --freq were given without --train; name the training files too")
+    more: dict[str, Any] = {} if level is None else {"levels": tuple(level)}
+    if lag is not None:
+        more["lags"] = tuple(steps for steps in lag if steps)
+    chosen, presets = load_cell(cell), PRESETS if default_job else None
+    model, training = settings(ForecastSettings, given, presets, cell_option, **more)
+    data = ForecastData.co2() if default_job else ForecastData.open(train or [], valid or [], columns, freq=freq)
+    origin = co2_job.ORIGIN if default_job else paths(train, valid)
+    summary = train_forecaster(chosen, data, model, training, out, resume=resume, force=force, origin=origin)
+    report(out, chosen, summary)
+
+
+@app.command()
+def forecast(
+    run: RunArgument,
+    data: Annotated[Files, typer.Option(help="The series' histories: files as in training; may be repeated.")] = None,
+    future: Annotated[
+        Files, typer.Option(help="The known columns of the steps to forecast, as files; may be repeated.")
+    ] = None,
+    horizon: Annotated[int | None, typer.Option(help="Steps to forecast; without it, as many as in training.")] = None,
+    level: Annotated[
+        list[float] | None, typer.Option(help="Level of a quantile to write; may be repeated; those of training else.")
+    ] = None,
+    draws: Annotated[int, typer.Option(help="Paths behind quantiles that have to be drawn.")] = 200,
+    seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="CSV file to write instead of stdout.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Picture of the series and their forecasts: .png or .svg.")] = None,
+    state_in: Annotated[
+        Path | None, typer.Option(help="Where the series stood: go on from the state in this file.")
+    ] = None,
+    state_out: Annotated[Path | None, typer.Option(help="Write where the series stand now to this file.")] = None,
+    ensemble: Annotated[Files, typer.Option(help="Further runs to average with; may be repeated.")] = None,
+    cell: CellsOption = None,
+) -> None:
+    """Forecast series: CSV with the columns unique_id, ds, mean, and one for each quantile, named by its level."""
+    if not data and state_in is None:
+        raise ConfigError("there is nothing to forecast from; name the series' histories with --data, or --state-in")
+    runs, read = [run, *(ensemble or [])], [*(data or []), *(future or []), *([state_in] if state_in else [])]
+    with side_files({"--out": out, "--plot": plot, "--state-out": state_out}, *runs, *read):
+        model = forecasters(runs, cell)
+        state = None if state_in is None else model.read_state(state_in)
+        panel = model.panel(model.read(data, future=future or []) if data else None, state)
+        found = model.predict(panel, horizon=horizon, levels=level, paths=draws, seed=seed)
+        _write(found, out)
+        if plot is not None:
+            draw_fan(panel, found, plot)
+        if state_out is not None:
+            model.state(panel).save(state_out)
+
+
+def forecasters(runs: list[Path], cells: list[str] | None) -> Forecaster:
+    """A forecaster of one run, or of several."""
+    model = loaded(runs, cells)
+    if not isinstance(model, Forecaster):
+        raise ConfigError(f"{runs[0]} holds no forecaster; give a run of `unspool train forecast`")
+    return model
+
+
+def measure_forecaster(
+    model: Forecaster, test: Files = None, *, method: Texts = None, report: Path | None = None, **how: int
+) -> None:
+    """Backtests beside other methods: a table on stderr, a JSON line on stdout, and a page of pictures."""
+    given = None if test is None else model.read(test)
+    found = model.compare(given, methods=None if method is None else [name for name in method if name != "none"], **how)
+    print(table(found), file=sys.stderr)
+    if report is not None:
+        panel = model.held_out() if given is None else given
+        write_bytes(report, forecast_page(panel, found).encode())
+    own, *others = found.items()
+    print(json.dumps({**own[1].scores.to_json(), "methods": {name: each.scores.to_json() for name, each in others}}))
+
+
+def _write(found: Forecasts, out: Path | None) -> None:
+    text = found.frame().to_csv(index=False)
+    if out is None:
+        print(text, end="")
+    else:
+        write_bytes(out, text.encode())

@@ -1,0 +1,190 @@
+"""`train forecast`, `forecast` and `evaluate` of a forecaster, called in this process on real files."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas
+import pytest
+from typer.testing import CliRunner, Result
+
+import unspool
+from unspool import cli
+from unspool.errors import ConfigError, DataError, UnspoolError
+
+SIZES = ["--horizon", 6, "--season", 12, "--hidden", 8, "--batch", 8, "--steps-per-epoch", 5, "--max-steps", 10]
+
+
+def call(*arguments: object) -> Result:
+    return CliRunner().invoke(cli.app, list(map(str, arguments)))
+
+
+def output(*arguments: object) -> str:
+    done = call(*arguments)
+    assert done.exit_code == 0, (done.stderr, done.exception)
+    return done.stdout
+
+
+def refused(*arguments: object) -> UnspoolError:
+    error = call(*arguments).exception
+    assert isinstance(error, UnspoolError), error
+    return error
+
+
+def sales(months: int = 72) -> pandas.DataFrame:
+    """Two shops, months apart, with a price that is known in advance and a category."""
+    stamps = pandas.date_range("2015-01-01", periods=months, freq="MS")
+    frames = [
+        pandas.DataFrame(
+            {
+                "shop": name,
+                "month": stamps,
+                "sold": level + 5 * np.sin(np.arange(months) * np.pi / 6) + np.arange(months) / 10,
+                "price": 2 + np.arange(months) % 3,
+                "town": town,
+            }
+        )
+        for name, level, town in (("a", 20, "Bath"), ("b", 50, "York"))
+    ]
+    return pandas.concat(frames)
+
+
+NAMES = ["--id-column", "shop", "--time-column", "month", "--value-column", "sold", "--known", "price", "--static",
+         "town"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("series")
+    whole = sales()
+    whole.to_csv(folder / "whole.csv", index=False)
+    held = whole["month"] >= "2020-07-01"
+    whole[~held].to_csv(folder / "history.csv", index=False)
+    whole[~held].to_parquet(folder / "history.parquet", index=False)
+    whole[held].drop(columns="sold").to_csv(folder / "future.csv", index=False)
+    whole[held].to_csv(folder / "new.csv", index=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(files: Path) -> Path:
+    line = json.loads(
+        output("train", "forecast", "--train", files / "history.csv", "--out", files / "run", *NAMES, *SIZES)
+    )
+    assert line["run"] == str(files / "run") and line["steps"] == 10
+    return files / "run"
+
+
+def rows(text: str) -> pandas.DataFrame:
+    return pandas.read_csv(io.StringIO(text))
+
+
+def test_a_forecast_is_csv(run: Path, files: Path) -> None:
+    found = rows(output("forecast", run, "--data", files / "history.csv", "--future", files / "future.csv"))
+    assert list(found.columns[:3]) == ["unique_id", "ds", "mean"] and "0.025" in found.columns
+    assert found["unique_id"].tolist() == ["a"] * 6 + ["b"] * 6
+    assert found["ds"].tolist()[:2] == ["2020-07-01", "2020-08-01"] and np.isfinite(found["mean"]).all()
+    same = rows(output("forecast", run, "--data", files / "history.parquet", "--future", files / "future.csv"))
+    pandas.testing.assert_frame_equal(found, same)
+    model = unspool.load(run)
+    history, future = (pandas.read_csv(files / f"{name}.csv", parse_dates=["month"]) for name in ("history", "future"))
+    frame = model.forecast(history, known=future)
+    np.testing.assert_allclose(frame["mean"], found["mean"])
+
+
+def test_what_is_known_matters(run: Path, files: Path, tmp_path: Path) -> None:
+    dear = pandas.read_csv(files / "future.csv").assign(price=100)
+    dear.to_csv(tmp_path / "dear.csv", index=False)
+    one, other = (
+        rows(output("forecast", run, "--data", files / "history.csv", "--future", future))["mean"]
+        for future in (files / "future.csv", tmp_path / "dear.csv")
+    )
+    assert not np.allclose(one, other)
+
+
+def test_levels_horizon_and_files(run: Path, files: Path, tmp_path: Path) -> None:
+    how = ["--data", files / "history.csv", "--horizon", 9, "--level", 0.1, "--level", 0.5, "--draws", 20]
+    assert output("forecast", run, *how, "--out", tmp_path / "f.csv", "--plot", tmp_path / "f.png") == ""
+    found = pandas.read_csv(tmp_path / "f.csv")
+    assert list(found.columns) == ["unique_id", "ds", "mean", "0.1", "0.5"] and len(found) == 18
+    assert (tmp_path / "f.png").read_bytes()[:4] == b"\x89PNG"
+    assert rows(output("forecast", run, *how)).equals(found)
+    other = rows(output("forecast", run, *how, "--seed", 3))
+    assert not other["mean"].equals(found["mean"])
+
+
+def test_a_state_goes_on_with_new_rows(run: Path, files: Path, tmp_path: Path) -> None:
+    output("forecast", run, "--data", files / "history.csv", "--state-out", tmp_path / "s")
+    updated = output("forecast", run, "--state-in", tmp_path / "s", "--data", files / "new.csv")
+    assert updated == output("forecast", run, "--data", files / "whole.csv")
+    alone = output("forecast", run, "--state-in", tmp_path / "s")
+    assert alone == output("forecast", run, "--data", files / "history.csv")
+
+
+def test_evaluating_is_beside_other_methods(run: Path, files: Path) -> None:
+    done = call("evaluate", run, "--test", files / "whole.csv", "--windows", 3, "--step", 2)
+    assert done.exit_code == 0, done.exception
+    found = json.loads(done.stdout)
+    assert found["series"] == 6 and found["targets"] == 36 and found["methods"].keys() == {
+        "naive", "seasonal-naive", "naive2"}  # fmt: skip
+    assert found["methods"]["naive2"]["owa"] == 1 and "seasonal-naive" in done.stderr
+    none = json.loads(output("evaluate", run, "--test", files / "whole.csv", "--method", "none"))
+    assert none["methods"] == {} and none["series"] == 2
+
+
+class Page(HTMLParser):
+    """The tags of a page, and all that a browser would fetch."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.fetched: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.fetched += [value or "" for name, value in attrs if name in ("src", "href", "xlink:href")]
+
+
+def test_the_report_is_one_page(run: Path, files: Path, tmp_path: Path) -> None:
+    output("evaluate", run, "--test", files / "whole.csv", "--report", tmp_path / "report.html")
+    page = Page((tmp_path / "report.html").read_text())
+    assert page.tags.count("svg") == 2 and "pre" in page.tags
+    assert not [link for link in page.fetched if not link.startswith("#")]
+
+
+def test_the_default_job_needs_no_file(tmp_path: Path) -> None:
+    small = ["--hidden", 8, "--batch", 8, "--steps-per-epoch", 2, "--max-steps", 2]
+    output("train", "forecast", "--out", tmp_path / "run", *small)
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["origin"] == {"job": "co2"}
+    found = json.loads(output("evaluate", tmp_path / "run"))
+    assert (found["series"], found["targets"]) == (5, 60)
+    assert isinstance(refused("evaluate", tmp_path / "run", "--test", tmp_path / "missing.csv"), DataError)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["forecast", "RUN"], "nothing to forecast from"),
+        (["forecast", "RUN", "--data", "no.csv"], "no.csv"),
+        (["forecast", "RUN", "--data", "FILES/future.csv"], "sold"),
+        (["forecast", "RUN", "--data", "FILES/history.csv", "--level", "0.5", "--level", "0.1"], "levels are"),
+        (["forecast", "RUN", "--data", "FILES/history.csv", "--out", "FILES/history.csv"], "would replace"),
+        (["evaluate", "RUN"], "trained on files; name the test files"),
+        (["evaluate", "RUN", "--test", "FILES/whole.csv", "--method", "oracle"], "method is 'oracle'"),
+        (["evaluate", "RUN", "--test", "FILES/whole.csv", "--beam", "3"], "--beam belongs to translators"),
+        (["train", "forecast", "--out", "FILES/x", "--freq", "h"], "without --train"),
+        (["train", "forecast", "--train", "FILES/whole.csv", "--out", "FILES/x"], "unique_id|'ds'"),
+    ],
+    ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else "",
+)
+def test_wrong_use_is_named(arguments: list[str], message: str, run: Path, files: Path) -> None:
+    placed = [argument.replace("RUN", str(run)).replace("FILES", str(files)) for argument in arguments]
+    error = refused(*placed)
+    assert isinstance(error, (ConfigError, DataError))
+    assert re.search(message, str(error)), error
