@@ -80,6 +80,18 @@ def test_an_answer_that_is_not_finite_is_a_failure(monkeypatch: pytest.MonkeyPat
     assert reason == "its forecast is not finite" and np.isfinite(expected.mean).all()
 
 
+def test_quantiles_rise_whatever_the_library_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Crossing:
+        def __init__(self, season: int) -> None: ...
+
+        def forecast(self, y: np.ndarray, h: int, level: list[float]) -> dict[str, np.ndarray]:
+            return {"mean": np.zeros(h), "lo-80.0": np.ones(h), "hi-80.0": -np.ones(h)}
+
+    monkeypatch.setattr(models, "Theta", Crossing)
+    expected, _ = fitted(series(30, 0), name="theta", horizon=2, levels=(0.1, 0.5, 0.9), season=SEASON)
+    assert expected.quantiles.tolist() == [[-1, 0, 1]] * 2
+
+
 @pytest.mark.parametrize("name", ["theta", "ets"])
 def test_gaps_lie_on_a_line_and_a_gap_at_the_end_is_forecast(name: str) -> None:
     whole = series(40, 3)
