@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -14,6 +15,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from unspool import cli
+from unspool.errors import ConfigError, RunError
 from unspool.train import files
 
 
@@ -99,3 +101,17 @@ def test_without_a_file_to_write_such_a_reader_ends_the_command(every_task: Path
         process.stdin.write(b"Mr sings\n" * 256)
         process.stdin.flush()  # and stays open
         assert process.wait(timeout=100) == -signal.SIGPIPE
+
+
+def test_what_may_not_be_written_to_is_named_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def may(path: Path, mode: int, refused: Path) -> bool:
+        return mode != os.W_OK or Path(path) != refused
+
+    there, pipe = tmp_path / "there", tmp_path / "pipe"
+    there.write_text("")
+    os.mkfifo(pipe)
+    for refused in (there, tmp_path):
+        monkeypatch.setattr(os, "access", partial(may, refused=refused))
+        error = call("tag", "no run", "a", "--html", there).exception
+        assert isinstance(error, ConfigError) and f"{refused} may not be written to" in str(error)
+    assert isinstance(call("tag", "no run", "a", "--html", pipe).exception, RunError)  # needs no folder

@@ -56,8 +56,10 @@ def _check_file(option: str, path: Path, *spared: Path | str) -> None:
         raise ConfigError(f"{option} {path} is a folder; name a file in it")
     if not path.parent.is_dir():
         raise ConfigError(f"{option} {path}: there is no folder {path.parent}; make it first, or name another")
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise ConfigError(f"{option} {path} cannot be written; allow it, or name another file")
+    folder = [] if path.exists() and not path.is_file() else [Path(os.path.realpath(path)).parent]
+    for place in (*([path] if path.exists() else []), *folder):  # a file is replaced in its folder, a pipe is not
+        if not os.access(place, os.W_OK):
+            raise ConfigError(f"{option} {path}: {place} may not be written to; allow it, or name another file")
 
 
 @contextlib.contextmanager
