@@ -208,8 +208,11 @@ def test_saliency(run: Path, slopes: Path, steps: Path, tmp_path: Path) -> None:
     assert page.count("<span title") == 4 and "http" not in page and "<script" not in page
     assert call("classify", slopes, steps, "--saliency", tmp_path / "s.png", "--row", 2).exit_code == 0
     assert (tmp_path / "s.png").read_bytes().startswith(b"\x89PNG")
-    assert "--row is 13, but there are 12" in failure(
+    assert "--row is 13, but the input has 12 sequences" in failure(
         "classify", slopes, steps, "--saliency", tmp_path / "s.png", "--row", 13
+    )
+    assert "--row is 2, but the input has 1 sequence" in failure(
+        "classify", run, "ab", "--saliency", tmp_path / "s.html", "--row", 2
     )
     assert ".html for a text" in failure("classify", run, "ab", "--saliency", tmp_path / "s.png")
 
@@ -230,7 +233,7 @@ def test_a_class_that_training_never_sees_is_named(words: Path, tmp_path: Path) 
         1,
         *SIZES,
     ]
-    with pytest.warns(UserWarning, match=r"1 of 3 classes are in the validation data only \(weird\)"):
+    with pytest.warns(UserWarning, match=r"the validation data alone has 1 of the 3 classes \(weird\)"):
         assert call(*start).exit_code == 0
 
 

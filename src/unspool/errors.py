@@ -1,5 +1,17 @@
 """The errors that unspool raises on purpose: each says what happened, what was expected and how to fix it."""
 
+from collections.abc import Iterable
+
+
+def one_of(choices: Iterable[str]) -> str:
+    """What was expected, where only some words are.
+
+    Example:
+        >>> one_of(("none", "balanced"))
+        "one of 'none', 'balanced'"
+    """
+    return f"one of {', '.join(map(repr, choices))}"
+
 
 class UnspoolError(Exception):
     """Base of every error raised on purpose. The command line prints its message and exits with status 1."""

@@ -82,7 +82,7 @@ def test_undecodable_bytes_name_file_and_line(tmp_path: Path) -> None:
 def test_unequal_line_counts_name_both(tmp_path: Path) -> None:
     (tmp_path / "a.de").write_text("a\nb\n")
     (tmp_path / "a.en").write_text("a\n")
-    with pytest.raises(DataError, match=r"a\.de has 2 lines, but .*a\.en has 1"):
+    with pytest.raises(DataError, match=r"a\.de has 2 lines, but .*a\.en has 1;"):
         open_parallel([tmp_path / "a.de", tmp_path / "a.en"])
 
 

@@ -78,7 +78,7 @@ def test_impossible_splits_are_refused() -> None:
             split(some, share, 0)
     with pytest.raises(ConfigError, match="seed is -1"):
         split(some, 0.5, -1)
-    with pytest.raises(DataError, match="there is 1 sequence; expected at least 2"):
+    with pytest.raises(DataError, match="got 1 sequence; expected at least 2"):
         split(numbered(None, None, 1), 0.5, 0)
 
 

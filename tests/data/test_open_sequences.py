@@ -211,7 +211,7 @@ def test_no_warning_where_all_is_well(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"form": "json"}, r"form is 'json'; expected one of \('auto'"),
+        ({"form": "json"}, r"form is 'json'; expected one of 'auto', 'text'"),
         ({"text": ""}, "the name of the text column is empty"),
         ({"label": "t"}, "'t' is the label column and the time column"),
         ({"group": "label"}, "'label' is the label column and the group column"),

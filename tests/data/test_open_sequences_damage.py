@@ -150,7 +150,8 @@ def test_unlike_files_and_nothing(tmp_path: Path) -> None:
     (tmp_path / "b.csv").write_bytes(b"id,t,z,label\na,1,1,l\n")
     (tmp_path / "c.csv").write_bytes(b"text,label\na,l\n")
     with pytest.raises(
-        DataError, match=r"b\.csv, row 2 .*: its 1 features, among them 'z', are not the 1 of .*a\.csv, row 2"
+        DataError,
+        match=r"b\.csv, row 2 .* has 1 feature, with 'z', but .*a\.csv, row 2 .* has 1 feature, 'x'; expected",
     ):
         open_sequences([tmp_path / "a.csv", tmp_path / "b.csv"])
     with pytest.raises(DataError, match=r"c\.csv, row 2 is of kind text, but .*a\.csv.* of kind numbers"):

@@ -85,7 +85,7 @@ def test_json_lines(tmp_path: Path) -> None:
         ('{"tokens": [NaN], "tags": ["O"]}\n', "a.jsonl", '"tokens" must be a list of texts'),
         ('{"tokens": ["a", ""], "tags": ["O", "O"]}\n', "a.jsonl", '"tokens" must be a list of texts'),
         ('{"tokens": "ab", "tags": ["O", "O"]}\n', "a.jsonl", '"tokens" must be a list of texts'),
-        ('{"tokens": ["a", "b"], "tags": ["O"]}\n', "a.jsonl", "there are 2 tokens, but 1 tags"),
+        ('{"tokens": ["a", "b"], "tags": ["O"]}\n', "a.jsonl", "got 2 tokens, but 1 tag;"),
         ('{"tokens": ["\\ud800"], "tags": ["O"]}\n', "a.jsonl", r"'\\ud800' of \"tokens\" has the lone surrogate"),
         ('{"tokens": ["a"], "tags": ["O\\nX"]}\n', "a.jsonl", "a tab or a line break"),
         ("[" * 100_000, "a.jsonl", "line 1: expected a JSON object"),

@@ -113,5 +113,5 @@ def test_the_final_state_is_that_of_the_top_layer() -> None:
 
 
 def test_an_unknown_readout_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"readout is 'last'; expected one of \('final', 'mean'"):
+    with pytest.raises(ConfigError, match=r"readout is 'last'; expected one of 'final', 'mean'"):
         Readout("last", network(False, 1, 0))

@@ -32,7 +32,7 @@ def fit(out: Path, data: ClassifyData, steps: int) -> None:
         (b"text,label\nab,p\n\xff\xfe,q\n", "rows.csv"),
         (b"id,t,x,label\na,1,0.5,p\nb,1,nan,q\n", "row 3"),
         (b"id,t,x,label\na,1,0.5,p\nb,1,zero,q\n", "row 3"),
-        (b"text,label\nab,p\nb,p\na,p\n", "have the label 'p'"),
+        (b"text,label\nab,p\nb,p\na,p\n", "the only label is 'p'"),
     ],
     ids=["empty", "no row", "ragged", "no label", "no column", "encoding", "nan", "text", "one class"],
 )

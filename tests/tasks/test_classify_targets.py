@@ -74,7 +74,7 @@ class TestClasses:
         assert np.array_equal(metrics.confusion(truth.numpy(), answers, 4), sk.confusion_matrix(truth, answers))
 
     def test_a_single_class_is_refused(self) -> None:
-        with pytest.raises(DataError, match="all 3 sequences have the label 'a'"):
+        with pytest.raises(DataError, match=r"the only label is 'a' \(3 sequences\)"):
             Classes.learn(["a", "a", "a"], place)
         with pytest.raises(DataError, match="there is no label"):
             Classes.learn([], place)
@@ -82,7 +82,7 @@ class TestClasses:
     @pytest.mark.parametrize("kind", ["classes", "ordinal", "multilabel"])
     def test_an_unseen_label_is_named_with_its_place(self, kind: str) -> None:
         target = KINDS[kind].learn(["1", "2", "10"], place)
-        with pytest.raises(DataError, match=r"row 3: the label '7' is none of the 3 classes \(1, 2, 10\)"):
+        with pytest.raises(DataError, match=r"row 3: the label '7' is none of the classes \(1, 2, 10\)"):
             target.encode(["1", "7"], place)
 
 
@@ -118,7 +118,7 @@ class TestMultilabel:
         assert target.classes == ("a", "b", "c")
         assert target.encode(["", "c|b"], place).tolist() == [[0, 0, 0], [0, 1, 1]]
         assert target.label([0.4, 0.4, 0.4]) == ""
-        with pytest.raises(DataError, match="none of the 2 sequences has a label"):
+        with pytest.raises(DataError, match="no sequence has a label"):
             Multilabel.learn(["", "|"], place)
 
 
@@ -160,7 +160,7 @@ class TestOrdinal:
             Ordinal.learn(["1", "good"], place)
         with pytest.raises(DataError, match=r"row 4: the label '1\.0' is the same number as '1'"):
             Ordinal.learn(["1", "2", "1.0"], place)
-        with pytest.raises(DataError, match="row 3: the label 'worse' is none of the 2 classes"):
+        with pytest.raises(DataError, match="row 3: the label 'worse' is none of the classes"):
             Ordinal.learn(["good", "worse"], place, ["bad", "good"])
 
 
@@ -183,7 +183,7 @@ class TestNumber:
         for label in ("tall", "nan", "inf", ""):
             with pytest.raises(DataError, match=f"row 3: the label '{label}' is no finite number"):
                 Number.learn(["1", label], place)
-        with pytest.raises(DataError, match="all 2 labels are the number 1"):
+        with pytest.raises(DataError, match="every label is the number 1;"):
             Number.learn(["1", "1.0"], place)
 
     def test_what_is_too_large_or_too_far_is_named(self) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from unspool.cells.state import Tree
-from unspool.errors import ConfigError
+from unspool.errors import ConfigError, one_of
 
 INITIAL_STATES = ("zeros", "learned")
 
@@ -74,7 +74,7 @@ class Cell(nn.Module):
                 raise ConfigError(f"{type(self).__name__}: {name} is {size!r}; expected a whole number of at least 1")
         if initial_state not in INITIAL_STATES:
             raise ConfigError(
-                f"{type(self).__name__}: initial_state is {initial_state!r}; expected one of {INITIAL_STATES} "
+                f"{type(self).__name__}: initial_state is {initial_state!r}; expected {one_of(INITIAL_STATES)} "
                 "(to give a state, pass it to unfold or to the layer)"
             )
         self.input_size = input_size

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from unspool.cells.base import Cell, dropped
 from unspool.cells.init import chrono, recurrent_, uniform_
-from unspool.errors import ConfigError
+from unspool.errors import ConfigError, one_of
 
 RESETS = ("after", "before")
 
@@ -50,7 +50,7 @@ class GRUCell(Cell):
     ) -> None:
         super().__init__(input_size, hidden_size, initial_state=initial_state)
         if reset not in RESETS:
-            raise ConfigError(f"reset is {reset!r}; expected one of {RESETS}")
+            raise ConfigError(f"reset is {reset!r}; expected {one_of(RESETS)}")
         self.reset = reset
         self.x = nn.Linear(input_size, 3 * hidden_size)
         self.h = nn.Linear(hidden_size, 3 * hidden_size)

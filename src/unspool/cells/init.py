@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from unspool.errors import ConfigError
+from unspool.errors import ConfigError, one_of
 
 RECURRENT_INITS = ("orthogonal", "uniform", "identity")
 
@@ -39,7 +39,7 @@ def recurrent_(weight: Tensor, how: str, gates: int = 1) -> None:
         True
     """
     if how not in RECURRENT_INITS:
-        raise ConfigError(f"recurrent_init is {how!r}; expected one of {RECURRENT_INITS}")
+        raise ConfigError(f"recurrent_init is {how!r}; expected {one_of(RECURRENT_INITS)}")
     for block in weight.chunk(gates):
         if how == "orthogonal":
             nn.init.orthogonal_(block)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from unspool.cells.base import Cell, dropped
 from unspool.cells.init import recurrent_, uniform_
-from unspool.errors import ConfigError
+from unspool.errors import ConfigError, one_of
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"tanh": torch.tanh, "relu": torch.relu}
 
@@ -17,7 +17,7 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"tanh": torch.tanh, "relu"
 def activation(name: str) -> Callable[[Tensor], Tensor]:
     """The elementwise function called `name`: `"tanh"` or `"relu"`; anything else is a `ConfigError`."""
     if name not in ACTIVATIONS:
-        raise ConfigError(f"nonlinearity is {name!r}; expected one of {tuple(ACTIVATIONS)}")
+        raise ConfigError(f"nonlinearity is {name!r}; expected {one_of(ACTIVATIONS)}")
     return ACTIVATIONS[name]
 
 

@@ -22,6 +22,7 @@ from unspool.cli.readable import Unreadable, readable_parts
 from unspool.data.audio_files import SUFFIXES
 from unspool.data.columns import Columns
 from unspool.data.sequences import Sequences
+from unspool.data.wording import counted
 from unspool.errors import ConfigError, DataError
 from unspool.tasks.classify import Classifier, Measured, Prediction
 from unspool.train.files import replaced, write_bytes
@@ -60,7 +61,7 @@ class Answers:
 
         sequences = self._sequences
         if number > len(sequences):
-            raise ConfigError(f"--row is {number}, but there are {len(sequences)} sequences")
+            raise ConfigError(f"--row is {number}, but the input has {counted(len(sequences), 'sequence')}")
         one = sequences.select(np.array([number - 1]))
         (answer,), weights = self._classifier.classify(one), self._classifier.saliency(one)
         if one.texts is not None:

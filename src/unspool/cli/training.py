@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from unspool.cells import Cell, cell_name
 from unspool.cli.apps import say
+from unspool.data.wording import counted
 from unspool.errors import ConfigError
 from unspool.options import key_values
 from unspool.train import Run, Summary, TrainSettings
@@ -78,6 +79,6 @@ def paths(train: list[Path] | None, valid: list[Path] | None) -> dict[str, Any]:
 def report(out: Path, cell: type[Cell], summary: Summary) -> None:
     """How a training ended: a sentence for people, a JSON line for programs; under torchrun once."""
     if is_main():
-        took = f"{summary.steps} steps in {summary.seconds:.0f} s"
+        took = f"{counted(summary.steps, 'step')} in {summary.seconds:.0f} s"
         say(f"trained {cell_name(cell)} for {took}; ended by {summary.reason}")
         print(json.dumps({"run": str(out), **asdict(summary)}))

@@ -12,6 +12,7 @@ from unspool.data.columns import Columns
 from unspool.data.log_mel import BINS, log_mel
 from unspool.data.needed import needed
 from unspool.data.sequences import Sequences, starts_and_end
+from unspool.data.wording import counted
 from unspool.errors import ConfigError, DataError
 
 SUFFIXES = (".wav", ".flac", ".ogg")
@@ -70,7 +71,9 @@ def _named(files: Sequence[Path], pattern: str, use: str, *, must: bool) -> list
     except re.error as error:
         raise ConfigError(f"the {use} {pattern!r} is no regular expression ({error})") from None
     if expression.groups != 1:
-        raise ConfigError(f"the {use} {pattern!r} has {expression.groups} groups; expected one, such as '_([a-z]+)_'")
+        raise ConfigError(
+            f"the {use} {pattern!r} has {counted(expression.groups, 'group')}; expected one, such as '_([a-z]+)_'"
+        )
     found = [expression.search(file.name) for file in files]
     named = [match[1] for match in found if match and match[1]]
     if len(named) == len(files):

@@ -14,6 +14,7 @@ from unspool.data.corpus import Pair, ParallelCorpus
 from unspool.data.encoded import Encoded
 from unspool.data.symbols import END, PAD, START
 from unspool.data.tokenizer import Tokenizer
+from unspool.data.wording import counted
 from unspool.errors import ConfigError, DataError
 
 POOL = 100
@@ -121,11 +122,13 @@ class Batches:
 
     def _warn(self, total: int) -> None:
         if self.skipped_empty:
-            warnings.warn(f"{self.skipped_empty} of {total} pairs have an empty side and are left out", stacklevel=3)
+            warnings.warn(
+                f"left out: {self.skipped_empty} of {counted(total, 'pair')}, with an empty side", stacklevel=3
+            )
         if self.skipped_long:
             warnings.warn(
-                f"{self.skipped_long} of {total} pairs have more than {self.max_length} symbols on a side and are left "
-                "out; raise --max-length to keep them",
+                f"left out: {self.skipped_long} of {counted(total, 'pair')}, with more than "
+                f"{counted(self.max_length, 'symbol')} on a side; raise --max-length to keep more",
                 stacklevel=3,
             )
         if not len(self._kept):

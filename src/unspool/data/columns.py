@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from unspool.errors import ConfigError
+from unspool.errors import ConfigError, one_of
 
 FORMS = ("auto", "text", "long", "wide", "wav")
 
@@ -33,7 +33,7 @@ class Columns:
 
     def __post_init__(self) -> None:
         if self.form not in FORMS:
-            raise ConfigError(f"form is {self.form!r}; expected one of {FORMS}")
+            raise ConfigError(f"form is {self.form!r}; expected {one_of(FORMS)}")
         names = {"text": self.text, "label": self.label, "id": self.id, "time": self.time, "group": self.group}
         taken: dict[str, str] = {}
         for use, name in names.items():

@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 
 from unspool.data.given import Paths, half_character, paths_of
 from unspool.data.lines import EXPECTED, Lines
+from unspool.data.wording import counted
 from unspool.errors import DataError
 
 Pair = tuple[str, str]
@@ -35,7 +36,7 @@ class TwoFiles:
         self._source, self._target = Lines(source), Lines(target)
         if len(self._source) != len(self._target):
             raise DataError(
-                f"{source} has {len(self._source)} lines, but {target} has {len(self._target)}; "
+                f"{source} has {counted(len(self._source), 'line')}, but {target} has {len(self._target)}; "
                 "expected the same number, line by line each other's translation"
             )
 

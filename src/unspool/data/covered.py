@@ -9,6 +9,7 @@ from unspool.data.corpus import ParallelCorpus, Side
 from unspool.data.listed import ListedTokenizer
 from unspool.data.symbols import SYMBOLS, UNKNOWN
 from unspool.data.tokenizer import Tokenizer
+from unspool.data.wording import counted
 from unspool.errors import ConfigError, DataError
 
 
@@ -49,8 +50,8 @@ def warn_of_unknown(tokenizer: Tokenizer, corpus: ParallelCorpus) -> None:
     found = [index for index, (_, target) in enumerate(corpus) if UNKNOWN in tokenizer.encode(target)]
     if found:
         warnings.warn(
-            f"{len(found)} of {len(corpus)} targets have a symbol that is not in the vocabulary and cannot be answered "
-            f"exactly; the first is {corpus.place(found[0], 'target')}: {_shown(corpus[found[0]][1])}",
+            f"in {len(found)} of {counted(len(corpus), 'target')} a symbol is not in the vocabulary, so that no answer "
+            f"can be exact; the first is {corpus.place(found[0], 'target')}: {_shown(corpus[found[0]][1])}",
             stacklevel=3,
         )
 

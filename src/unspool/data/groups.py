@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from unspool.data.sequences import Sequences
+from unspool.data.wording import counted
 from unspool.errors import ConfigError, DataError
 
 
@@ -37,7 +38,9 @@ def split(sequences: Sequences, share: float, seed: int) -> tuple[Sequences, Seq
     if seed < 0:
         raise ConfigError(f"seed is {seed}; expected at least 0")
     if len(sequences) < 2:
-        raise DataError(f"there is {len(sequences)} sequence; expected at least 2 to split a validation part off")
+        raise DataError(
+            f"got {counted(len(sequences), 'sequence')}; expected at least 2 to split a validation part off"
+        )
     rng = np.random.Generator(np.random.Philox(seed))
     if sequences.groups is not None:
         held_out = _whole_groups(sequences.groups, share, rng)

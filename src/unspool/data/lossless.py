@@ -9,7 +9,8 @@ from pathlib import Path
 from unspool.data.lossless_base import BYTES, LosslessTokenizer
 from unspool.data.lossless_listed import CharacterTokenizer, WordTokenizer
 from unspool.data.lossless_subwords import ByteBPETokenizer, ByteUnigramTokenizer
-from unspool.errors import ConfigError, DataError, RunError
+from unspool.data.wording import counted
+from unspool.errors import ConfigError, DataError, RunError, one_of
 
 _KINDS: dict[str, type[LosslessTokenizer]] = {
     "chars": CharacterTokenizer,
@@ -41,7 +42,7 @@ def train_lossless(kind: str, texts: Sequence[str], *, vocabulary: int = 8000, m
         (260, 'a  né\\n')
     """
     if kind not in _KINDS:
-        raise ConfigError(f"tokenizer is {kind!r}; expected one of {LOSSLESS}")
+        raise ConfigError(f"tokenizer is {kind!r}; expected {one_of(LOSSLESS)}")
     if vocabulary <= BYTES:
         raise ConfigError(f"vocabulary is {vocabulary}; expected more than {BYTES}, the bytes that are always there")
     if min_count < 1:
@@ -81,7 +82,7 @@ def load_lossless(path: Path) -> LosslessTokenizer:
         read: Callable[[bytes], LosslessTokenizer] = _KINDS[header["lossless"]].from_bytes
         tokenizer = read(body)
         if tokenizer.size != header["size"]:
-            raise ValueError(f"it holds {tokenizer.size} symbols instead of {header['size']}")
+            raise ValueError(f"it holds {counted(tokenizer.size, 'symbol')} instead of {header['size']}")
         return tokenizer
     except FileNotFoundError:
         raise RunError(f"{path} is missing; expected a tokenizer file written by unspool train language") from None

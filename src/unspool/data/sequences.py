@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from unspool.data.wording import counted
 from unspool.errors import DataError
 
 T = TypeVar("T")
@@ -122,8 +123,9 @@ def _check_alike(one: Sequences, other: Sequences) -> None:
     if one.features != other.features:
         unlike = [name for name in other.features if name not in one.features] or list(other.features)
         raise DataError(
-            f"{other.places(0)}: its {len(other.features)} features, among them {shown(unlike)}, are not the "
-            f"{len(one.features)} of {one.places(0)}, {shown(one.features)}; expected the same, in the same order"
+            f"{other.places(0)} has {counted(len(other.features), 'feature')}, with {shown(unlike)}, but "
+            f"{one.places(0)} has {counted(len(one.features), 'feature')}, {shown(one.features)}; expected the same, "
+            "in the same order"
         )
 
 

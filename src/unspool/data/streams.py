@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from unspool.data.wording import counted
 from unspool.errors import ConfigError, DataError
 
 
@@ -71,8 +72,8 @@ class Streams:
             raise ConfigError(f"restart is {restart}; expected a probability, 0 to 1")
         if len(ids) < max(batch, 2):
             raise DataError(
-                f"the training text has {len(ids)} symbols, too few for {batch} streams; give more text, or fewer "
-                "streams with --batch"
+                f"the training text has {counted(len(ids), 'symbol')}, too few for {counted(batch, 'stream')}; give "
+                "more text, or fewer streams with --batch"
             )
         self.batch, self.length, self.restart, self.seed = batch, length, restart, seed
         self._ids = np.ascontiguousarray(ids, dtype=np.int32)

@@ -12,6 +12,7 @@ from typing import Annotated, Any, NamedTuple
 
 from unspool.data.given import Paths, half_character, paths_of
 from unspool.data.lines import Lines
+from unspool.data.wording import counted
 from unspool.errors import ConfigError, DataError
 
 EXPECTED = "CoNLL columns (a token a line, a blank line between sequences) or .jsonl, each of them also as .gz"
@@ -168,7 +169,9 @@ def _parse_json(line: str, with_tags: bool) -> tuple[tuple[str, ...], tuple[str,
             raise ValueError(f'"{name}" must be a list of texts, at least one, none of them empty')
         _check_texts(name, row)
     if with_tags and len(rows[0]) != len(rows[1]):
-        raise ValueError(f"there are {len(rows[0])} tokens, but {len(rows[1])} tags; expected a tag for each token")
+        raise ValueError(
+            f"got {counted(len(rows[0]), 'token')}, but {counted(len(rows[1]), 'tag')}; expected a tag for each token"
+        )
     return tuple(rows[0]), tuple(rows[1]) if with_tags else ()
 
 

@@ -11,7 +11,8 @@ from typing import Protocol
 from unspool.data.listed import ListedTokenizer
 from unspool.data.subwords import SentencePieceTokenizer, SubwordTokenizer
 from unspool.data.symbols import SYMBOLS
-from unspool.errors import ConfigError, DataError, RunError
+from unspool.data.wording import counted
+from unspool.errors import ConfigError, DataError, RunError, one_of
 
 
 class Tokenizer(Protocol):
@@ -81,7 +82,7 @@ def train_tokenizer(
         ('cab', 7)
     """
     if kind not in _TRAINERS:
-        raise ConfigError(f"tokenizer is {kind!r}; expected one of {TOKENIZERS}")
+        raise ConfigError(f"tokenizer is {kind!r}; expected {one_of(TOKENIZERS)}")
     if vocabulary < 5:
         raise ConfigError(f"vocabulary is {vocabulary}; expected at least 5 (four symbols are always there)")
     texts = iter(texts)
@@ -125,7 +126,7 @@ def load_tokenizer(path: Path) -> Tokenizer:
         header = json.loads(head)
         tokenizer = _READERS[header["kind"]](body)
         if tokenizer.size != header["size"]:
-            raise ValueError(f"it holds {tokenizer.size} symbols instead of {header['size']}")
+            raise ValueError(f"it holds {counted(tokenizer.size, 'symbol')} instead of {header['size']}")
         if tokenizer.kind != header["kind"] or tokenizer.pieces(range(4)) != list(SYMBOLS):
             raise ValueError(f"it is not a {header['kind']} tokenizer that starts with {', '.join(SYMBOLS)}")
     except FileNotFoundError:

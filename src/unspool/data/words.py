@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from unspool.data.wording import counted
 from unspool.errors import ConfigError, RunError
 
 UNKNOWN_WORD = 0
@@ -118,7 +119,7 @@ class Words:
                 raise ValueError("a word is not text")
             read = cls(words, Pieces(*map(int, found["pieces"])), lowercase=bool(found["lowercase"]))
             if len(read._ids) + 1 != found["size"]:
-                raise ValueError(f"it holds {len(read._ids) + 1} words instead of {found['size']}")
+                raise ValueError(f"it holds {counted(len(read._ids) + 1, 'word')} instead of {found['size']}")
         except FileNotFoundError:
             raise RunError(f"{path} is missing; expected a vocabulary written by unspool train") from None
         except (OSError, ValueError, KeyError, TypeError) as error:

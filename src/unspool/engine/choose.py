@@ -13,7 +13,7 @@ from torch.autograd import forward_ad
 from unspool.cells.base import step_name
 from unspool.cells.state import Tree, tensors
 from unspool.engine.check import agreed, check
-from unspool.errors import ConfigError
+from unspool.errors import ConfigError, one_of
 from unspool.graph.compile import Compiled, compiled
 from unspool.graph.compile import recalled as recall
 from unspool.graph.refuse import BreaksContract, CannotLower
@@ -44,7 +44,7 @@ def choose(cell: Any, engine: str, x: Tensor, state: Tree, context: Tree) -> Cho
         'cpu'
     """
     if engine not in ENGINES:
-        raise ConfigError(f"engine={engine!r} cannot run {step_name(cell)} in this version; expected one of {ENGINES}")
+        raise ConfigError(f"engine={engine!r} cannot run {step_name(cell)} in this version; expected {one_of(ENGINES)}")
     if engine == "reference":
         return Choice("reference", "asked for")
     why = _unfit([x, *tensors(state), *tensors(context)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from unspool.errors import ConfigError
+from unspool.errors import ConfigError, one_of
 
 SCORES = ("dot", "general", "additive")
 
@@ -39,7 +39,7 @@ class Attention(nn.Module):
     def __init__(self, query_size: int, memory_size: int, *, score: str = "general") -> None:
         super().__init__()
         if score not in SCORES:
-            raise ConfigError(f"attention score is {score!r}; expected one of {SCORES}")
+            raise ConfigError(f"attention score is {score!r}; expected {one_of(SCORES)}")
         if score == "dot" and query_size != memory_size:
             raise ConfigError(
                 f"dot attention multiplies a query of {query_size} with a memory of {memory_size} features; they must "

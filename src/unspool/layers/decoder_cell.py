@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from unspool.cells import Cell
 from unspool.cells.state import Tree, flat_rows, tensors
-from unspool.errors import ConfigError
+from unspool.errors import ConfigError, one_of
 from unspool.layers.attention import Attention
 from unspool.layers.build import CellFactory, build_cell
 from unspool.layers.recurrent import check_takes_mask
@@ -49,7 +49,7 @@ class Conditioning:
             ("attention_place", self.place, PLACES),
         ):
             if value not in known:
-                raise ConfigError(f"{name} is {value!r}; expected one of {known}")
+                raise ConfigError(f"{name} is {value!r}; expected {one_of(known)}")
         if self.kind == "init" and self.start == "zeros":
             raise ConfigError(
                 "conditioning='init' with decoder_start='zeros' would hide the source from the decoder; "

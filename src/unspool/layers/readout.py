@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from unspool.cells.state import Tree, flat_rows, tensors
-from unspool.errors import ConfigError
+from unspool.errors import ConfigError, one_of
 from unspool.layers.recurrent import Recurrent
 
 READOUTS = ("final", "mean", "max", "attention")
@@ -44,7 +44,7 @@ class Readout(nn.Module):
     def __init__(self, kind: str, network: Recurrent) -> None:
         super().__init__()
         if kind not in READOUTS:
-            raise ConfigError(f"readout is {kind!r}; expected one of {READOUTS}")
+            raise ConfigError(f"readout is {kind!r}; expected {one_of(READOUTS)}")
         self.kind, self._two = kind, network.bidirectional
         width = network.output_size
         directions: Any = network.layers[-1]

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from unspool.cells import Cell, LinearIn
 from unspool.cells.state import Tree, layout, tensors
 from unspool.engine import traced
-from unspool.errors import ConfigError, ShapeError
+from unspool.errors import ConfigError, ShapeError, one_of
 from unspool.layers.build import CellFactory, build_cell
 from unspool.layers.dropout import Dropout, dropout_mask
 from unspool.unfold import unfold
@@ -99,7 +99,7 @@ class Recurrent(nn.Module):
         super().__init__()
         factories = _per_layer(cell, layers)
         if merge not in MERGES:
-            raise ConfigError(f"merge is {merge!r}; expected one of {MERGES}")
+            raise ConfigError(f"merge is {merge!r}; expected {one_of(MERGES)}")
         for name, p in (("dropout", dropout), ("recurrent_dropout", recurrent_dropout)):
             if not 0 <= p < 1:
                 raise ConfigError(f"{name} is {p}; expected a probability, at least 0 and below 1")

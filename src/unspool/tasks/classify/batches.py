@@ -13,6 +13,7 @@ from torch import Tensor
 
 from unspool.data.packed import Packed
 from unspool.data.pools import Pools
+from unspool.data.wording import counted
 from unspool.errors import DataError
 
 
@@ -57,8 +58,8 @@ class Batches:
         self._kept = np.flatnonzero(lengths <= max_length)
         if len(self._kept) < len(packed):
             warnings.warn(
-                f"{len(packed) - len(self._kept)} of {len(packed)} sequences have more than {max_length} steps and are "
-                "left out; raise --max-length to keep them",
+                f"left out: {len(packed) - len(self._kept)} of {counted(len(packed), 'sequence')}, with more than "
+                f"{counted(max_length, 'step')}; raise --max-length to keep more",
                 stacklevel=2,
             )
         if not len(self._kept):

@@ -18,6 +18,7 @@ from unspool.data.given import Paths, paths_of
 from unspool.data.packed import Packed
 from unspool.data.pools import Pools
 from unspool.data.sequences import Sequences
+from unspool.data.wording import counted
 from unspool.errors import ConfigError, DataError, RunError
 from unspool.tasks.classify.given import as_sequences
 from unspool.tasks.classify.inputs import Inputs, TextInputs, load_inputs
@@ -251,7 +252,7 @@ def _problems_of(inputs: Inputs, sequences: Sequences) -> list[str | None]:
     packed = inputs.pack(sequences)
     found = inputs.problems(sequences, packed)
     for i in np.flatnonzero(packed.lengths > STEP_LIMIT).tolist():
-        found[i] = f"has {packed.lengths[i]} steps; the limit is {STEP_LIMIT}. Cut it into parts"
+        found[i] = f"has {counted(packed.lengths[i], 'step')}; the limit is {STEP_LIMIT}. Cut it into parts"
     return found
 
 

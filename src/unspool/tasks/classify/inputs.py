@@ -14,6 +14,7 @@ from unspool.data.packed import Packed
 from unspool.data.scaler import Scaler
 from unspool.data.sequences import Sequences, shown
 from unspool.data.tokenizer import Tokenizer, load_tokenizer, tokenizer_bytes, train_tokenizer
+from unspool.data.wording import counted
 from unspool.errors import DataError
 from unspool.tasks.classify.settings import ClassifySettings
 from unspool.train.files import read_json, understood
@@ -186,4 +187,4 @@ def _kind(kind: str) -> str:
 
 
 def _listed(features: tuple[str, ...]) -> str:
-    return f"{len(features)} feature{'s'[: len(features) != 1]} ({shown(features, most=4)})"
+    return f"{counted(len(features), 'feature')} ({shown(features, most=4)})"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from unspool.data.tokenizer import TOKENIZERS
-from unspool.errors import ConfigError
+from unspool.errors import ConfigError, one_of
 from unspool.layers.readout import READOUTS
 
 TARGETS = ("classes", "multilabel", "ordinal", "number")
@@ -56,7 +56,7 @@ class ClassifySettings:
             ("target", TARGETS), ("readout", READOUTS), ("class_weights", CLASS_WEIGHTS), ("tokenizer", TOKENIZERS)
         ):  # fmt: skip
             if getattr(self, name) not in choices:
-                raise ConfigError(f"{name} is {getattr(self, name)!r}; expected one of {choices}")
+                raise ConfigError(f"{name} is {getattr(self, name)!r}; expected {one_of(choices)}")
         for name in ("max_tokens", "max_length", "embedding", "hidden", "layers"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; expected at least 1")

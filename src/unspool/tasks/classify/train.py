@@ -152,7 +152,7 @@ def _learned_target(data: ClassifyData, settings: ClassifySettings) -> Target:
     target = KINDS[settings.target].learn(labels, places, settings.order)
     if settings.target == "classes" and (unseen := sorted(set(labels[border:]) - set(labels[:border]))):
         warnings.warn(
-            f"{len(unseen)} of {len(target.classes)} classes are in the validation data only "
+            f"the validation data alone has {len(unseen)} of the {len(target.classes)} classes "
             f"({', '.join(unseen[:10])}); nothing is learned of them",
             stacklevel=3,
         )

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from unspool.data.lossless import LOSSLESS
 from unspool.data.lossless_base import BYTES
-from unspool.errors import ConfigError
+from unspool.errors import ConfigError, one_of
 
 SPELLED_BELOW = {"chars": 2, "words": 2}
 """What `min_count` is where it is not given, else 1. What training spells out, the model learns to spell."""
@@ -47,7 +47,7 @@ class LanguageSettings:
 
     def __post_init__(self) -> None:
         if self.tokenizer not in LOSSLESS:
-            raise ConfigError(f"tokenizer is {self.tokenizer!r}; expected one of {LOSSLESS}")
+            raise ConfigError(f"tokenizer is {self.tokenizer!r}; expected {one_of(LOSSLESS)}")
         if self.vocabulary <= BYTES:
             raise ConfigError(f"vocabulary is {self.vocabulary}; expected more than {BYTES}, the bytes")
         for name in ("min_count", "batch", "truncate", "embedding", "hidden", "layers"):

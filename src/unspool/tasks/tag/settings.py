@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from unspool.errors import ConfigError
+from unspool.errors import ConfigError, one_of
 from unspool.layers.recurrent import MERGES
 
 UNITS = ("words", "chars")
@@ -73,4 +73,4 @@ class TagSettings:
     def _check_choices(self) -> None:
         for name, choices in (("unit", UNITS), ("constrain", CONSTRAIN), ("merge", MERGES)):
             if getattr(self, name) not in choices:
-                raise ConfigError(f"{name} is {getattr(self, name)!r}; expected one of {choices}")
+                raise ConfigError(f"{name} is {getattr(self, name)!r}; expected {one_of(choices)}")

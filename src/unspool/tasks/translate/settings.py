@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from unspool.data.tokenizer import TOKENIZERS
-from unspool.errors import ConfigError
+from unspool.errors import ConfigError, one_of
 from unspool.layers.encoder_decoder import EncoderDecoderConfig
 
 
@@ -51,7 +51,7 @@ class TranslateSettings:
 
     def __post_init__(self) -> None:
         if self.tokenizer not in TOKENIZERS:
-            raise ConfigError(f"tokenizer is {self.tokenizer!r}; expected one of {TOKENIZERS}")
+            raise ConfigError(f"tokenizer is {self.tokenizer!r}; expected {one_of(TOKENIZERS)}")
         for name in ("label_smoothing", "sampling"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; expected a probability, 0 to 1")

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from unspool.data.wording import counted
 from unspool.errors import ConfigError, DataError
 
 Places = Callable[[int], str]
@@ -118,7 +119,7 @@ def unknown_class(name: str, classes: dict[str, int], place: str) -> str:
     """The message for a label that is none of the classes."""
     known = ", ".join(list(classes)[:20]) + (", …" if len(classes) > 20 else "")
     return (
-        f"{place}: the label {name!r} is none of the {len(classes)} classes ({known}); "
+        f"{place}: the label {name!r} is none of the classes ({known}); "
         "correct it, leave the row out, or train with rows that have it"
     )
 
@@ -132,7 +133,7 @@ def check_two(classes: Sequence[str], total: int) -> None:
     """A single class is known without a model."""
     if len(classes) < 2:
         raise DataError(
-            f"all {total} sequences have the label {classes[0]!r}; expected at least two classes to tell apart"
+            f"the only label is {classes[0]!r} ({counted(total, 'sequence')}); expected at least two to tell apart"
             if classes
             else "there is no label; expected at least two classes to tell apart"
         )

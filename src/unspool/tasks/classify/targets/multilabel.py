@@ -40,7 +40,7 @@ class Multilabel(Target):
     def learn(cls, labels: Sequence[str], places: Places, order: Sequence[str] = ()) -> Self:
         classes = sorted_labels({name for label in labels for name in parts(label)})
         if not classes:
-            raise DataError(f"none of the {len(labels)} sequences has a label; expected classes such as sport|politics")
+            raise DataError("no sequence has a label; expected classes such as sport|politics")
         return cls(classes)
 
     @classmethod

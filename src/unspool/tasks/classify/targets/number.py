@@ -35,7 +35,7 @@ class Number(Target):
     def learn(cls, labels: Sequence[str], places: Places, order: Sequence[str] = ()) -> Self:
         values = _values(labels, places)
         if values.min() == values.max():
-            raise DataError(f"all {len(labels)} labels are the number {labels[0]}; expected numbers that differ")
+            raise DataError(f"every label is the number {labels[0]}; expected numbers that differ")
         with np.errstate(over="ignore"):
             mean, deviation = float(values.mean()), float(values.std())
         if not math.isfinite(deviation):
