@@ -108,7 +108,9 @@ def fitted(history: np.ndarray, *, name: str, horizon: int, levels: tuple[float,
 def _forecast(history: np.ndarray, name: str, horizon: int, levels: tuple[float, ...], season: int) -> Expected:
     last = int(np.flatnonzero(~np.isnan(history))[-1])
     ahead = len(history) - 1 - last  # steps without a value at the end are forecast, too
-    model = getattr(needed("statsforecast.models", f"the method {name}", "classical"), MODELS[name])(season)
+    model = getattr(needed("statsforecast.models", f"the method {name}", "classical"), MODELS[name])(
+        season_length=season
+    )
     widths = sorted({_width(level) for level in levels} - {0.0})
     found = model.forecast(y=filled(history[: last + 1]), h=ahead + horizon, level=widths or None)
     mean = np.asarray(found["mean"], dtype=np.float64)[ahead:]
