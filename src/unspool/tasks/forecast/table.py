@@ -20,9 +20,9 @@ def table(results: Mapping[str, Result]) -> str:
     >>> found = {name: method(name, season=2) for name in ("naive", "seasonal-naive")}
     >>> lines = table(compare(panel, found, horizon=2, season=2)).splitlines()
     >>> lines[0]
-    'method           sMAPE   MASE    OWA    wQL    MSIS  coverage  seconds'
+    'method           sMAPE   MASE    OWA     wQL    MSIS  coverage  seconds'
     >>> lines[2].removesuffix("0.0").rstrip()
-    'seasonal-naive  10.000  1.000  0.310  0.070   5.800     0.750'
+    'seasonal-naive  10.000  1.000  0.310  0.0701   5.800     0.750'
     >>> lines[3]
     '2 forecasts of 4 targets; MASE and MSIS without 1 whose history is constant or not longer than a season'
     """
@@ -34,8 +34,13 @@ def table(results: Mapping[str, Result]) -> str:
 
 
 def _cells(result: Result) -> list[str]:
-    values = [getattr(result.scores, name) for name in COLUMNS.values()]
-    return ["–" if value is None else f"{value:.3f}" for value in values]
+    values = {name: getattr(result.scores, name) for name in COLUMNS.values()}
+    return ["–" if value is None else _shown(value, 4 if name == "wql" else 3) for name, value in values.items()]
+
+
+def _shown(value: float, places: int) -> str:
+    """So many places after the point, or as many digits for what would be all zeros."""
+    return f"{value:.{places}f}" if value == 0 or abs(value) >= 0.1**places else f"{value:.{places - 1}e}"
 
 
 def _notes(results: Mapping[str, Result]) -> list[str]:
