@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+import time
+
 import pytest
 
-from unspool.tasks.forecast import watched as module
 from unspool.tasks.forecast.watched import watched
 
 
 def walk(monkeypatch: pytest.MonkeyPatch, seconds: float, *, terminal: bool, count: int = 40) -> list[int]:
     """Walk over `count` items, each of which takes that long on a clock of our own."""
     now = [0.0]
-    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(module.sys.stderr, "isatty", lambda: terminal, raising=False)
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
     seen = []
     for item in watched(range(count), count, "fitting"):
         seen.append(item)
