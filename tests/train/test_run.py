@@ -100,7 +100,7 @@ def test_force_spares_a_run_in_training(run: Run) -> None:
 
 
 @pytest.mark.parametrize("how", [{}, {"force": True}, {"resume": True}], ids=str)
-def test_a_training_is_noticed_before_anything_else(how: dict[str, bool], run: Run) -> None:
+def test_a_training_is_noticed_before_anything_else(how: dict[str, Any], run: Run) -> None:
     with run.locked(), pytest.raises(RunError, match=r"another training \(process \d+\) writes to"):
         Run.check(run.path, **how)
 
@@ -131,9 +131,9 @@ def test_a_foreign_folder_is_never_replaced(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="no format version"):
         Run.open(tmp_path)
     (tmp_path / "file").write_text("")
-    for how in ({}, {"force": True}):
+    for force in (False, True):
         with pytest.raises(RunError, match="is a file"):
-            Run.check(tmp_path / "file" / "run", **how)
+            Run.check(tmp_path / "file" / "run", force=force)
 
 
 @pytest.mark.parametrize("text", ["", '{"format": 1', "[1]", "\xff"])

@@ -50,8 +50,9 @@ def _argument_lines(texts: list[str]) -> Iterator[Line]:
 
 def _file_lines(files: Sequence[Path]) -> Iterator[Line]:
     for path in files:
-        for number, text in enumerate(Lines(path), 1):
-            yield Line(number, f"{path}, line {number}", text)
+        lines = Lines(path)
+        for number in range(1, len(lines) + 1):
+            yield Line(number, f"{path}, line {number}", lines[number - 1])
 
 
 def _stdin_lines() -> Iterator[Line]:
