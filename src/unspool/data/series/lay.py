@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +24,9 @@ from unspool.errors import DataError
 
 SPARE = 10_000_000
 """Steps that may be without a row, beside 50 for each row."""
+
+PUT = 1 << 22
+"""Rows of a column of which some are written at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,9 +54,9 @@ class Plan:
 
 
 class Laid(NamedTuple):
-    """Rows of a block: `[n]` bool, which of them are on the steps of the plan; places of those; which are history."""
+    """Rows of a block that are on the steps of the plan: their numbers in the block, places, and which are history."""
 
-    inside: np.ndarray
+    rows: np.ndarray
     places: np.ndarray
     history: np.ndarray
 
@@ -104,13 +108,11 @@ def _columns(gathered: Gathered, plan: Plan) -> dict[str, np.ndarray]:
         spool = gathered.covariates[name]
         columns[name] = blank(total, spool.dtype, gathered.missing(name))
     for block, found in _laid_blocks(gathered, plan):
-        columns[y][found.places] = block.y[found.inside]
+        _put(columns[y], found.places, block.y[found.rows])
         for name, role in roles.items():
-            values = gathered.covariates[name].read(block.first, block.first + len(block.y))[found.inside]
+            values = gathered.covariates[name].read(block.first, block.first + len(block.y))[found.rows]
             chosen = found.history if role == "past" else slice(None)
-            columns[name][found.places[chosen]] = values[chosen]
-        for column in columns.values():
-            let_go(column)
+            _put(columns[name], found.places[chosen], values[chosen])
     return columns
 
 
@@ -123,25 +125,32 @@ def _laid_blocks(gathered: Gathered, plan: Plan) -> Iterator[tuple[Block, Laid]]
     taken = None if plan.sorted else blank(int(plan.offsets[-1]), np.bool_)
     for block in gathered.blocks():
         steps = steps_of_block(gathered, block, plan.frequency)
-        inside = (plan.first[block.series] <= steps) & (steps <= plan.end[block.series])
-        members, steps = block.series[inside], steps[inside]
+        rows = np.flatnonzero((plan.first[block.series] <= steps) & (steps <= plan.end[block.series]))
+        members, steps = block.series[rows], steps[rows]
         places = plan.offsets[members] + steps - plan.first[members]
-        if taken is not None and (second := _second(taken, places)) is not None:
-            raise _duplicate(gathered, plan.frequency, block, int(np.flatnonzero(inside)[second]))
-        yield block, Laid(inside, places, steps <= plan.last[members])
+        history = steps <= plan.last[members]
+        if taken is not None:
+            order = np.argsort(places, kind="stable")
+            rows, places, history = rows[order], places[order], history[order]
+            if (second := _second(taken, places)) is not None:
+                raise _duplicate(gathered, plan.frequency, block, int(rows[second]))
+        yield block, Laid(rows, places, history)
 
 
 def _second(taken: np.ndarray, places: np.ndarray) -> int | None:
-    """The number of the first place that is taken, by an earlier row of these or before; None, and all are taken."""
+    """The number of the first of these places, ascending, that is taken; if there is none, all of them are now."""
     twice = taken[places]
-    different, first = np.unique(places, return_index=True)
-    if len(different) < len(places):
-        twice = twice | ~np.isin(np.arange(len(places)), first)
-    if twice.any():
-        return int(twice.argmax())
-    taken[places] = True
-    let_go(taken)
-    return None
+    twice[1:] |= places[1:] == places[:-1]
+    _put(taken, places, np.ones(len(places), dtype=np.bool_))
+    return int(twice.argmax()) if twice.any() else None
+
+
+def _put(column: np.ndarray, places: np.ndarray, values: np.ndarray) -> None:
+    """Put values at ascending places, a part of the column after the other, so that little of it is in memory."""
+    ends = np.searchsorted(places, np.arange(0, len(column) + PUT, PUT))
+    for first, last in pairwise(ends.tolist()):
+        column[places[first:last]] = values[first:last]
+        let_go(column)
 
 
 def _duplicate(gathered: Gathered, frequency: Frequency, block: Block, row: int) -> DataError:

@@ -124,10 +124,9 @@ def _series(block: Mapping[str, Any], columns: SeriesColumns, ids: Names, source
     column = block[columns.unique_id]
     names = column.dictionary.to_pylist()
     blank = column.is_null().to_numpy(zero_copy_only=False)
-    empty = np.array([not name or not name.strip() for name in names], dtype=bool)
     codes = column.indices.fill_null(0).to_numpy()
-    if empty.any():
-        blank = blank | empty[codes]
+    if "" in map(str.strip, names):
+        blank = blank | np.array([not name.strip() for name in names])[codes]
     if blank.any():
         where = place(source, first + int(blank.argmax()))
         raise DataError(f"{where}: {columns.unique_id!r} is empty; expected the name of a series: fill it in")

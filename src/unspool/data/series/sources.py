@@ -116,7 +116,7 @@ class ParquetSource(ParquetFile):
     def blocks(self, kinds: Mapping[str, Kind]) -> Iterator[dict[str, Any]]:
         try:
             first = 0
-            for batch in parquet.ParquetFile(self.path).iter_batches(ROWS, columns=list(kinds)):
+            for batch in parquet.ParquetFile(self.path, pre_buffer=False).iter_batches(ROWS, columns=list(kinds)):
                 yield {name: cast(batch[name], name, kind, self, first) for name, kind in kinds.items()}
                 first += len(batch)
         except (pa.ArrowException, OSError) as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -65,7 +65,7 @@ class Names:
     """
 
     def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
+        self._numbers = _Numbers()
 
     @property
     def texts(self) -> list[str]:
@@ -75,7 +75,14 @@ class Names:
     def __len__(self) -> int:
         return len(self._numbers)
 
-    def numbers(self, texts: Iterable[str]) -> np.ndarray:
+    def numbers(self, texts: Sequence[str]) -> np.ndarray:
         """`[n]` int32: the number of each text."""
-        numbers = self._numbers
-        return np.array([numbers.setdefault(text, len(numbers)) for text in texts], dtype=np.int32)
+        return np.fromiter(map(self._numbers.__getitem__, texts), np.int32, len(texts))
+
+
+class _Numbers(dict[str, int]):
+    """A key that is not there gets the next number."""
+
+    def __missing__(self, text: str) -> int:
+        number = self[text] = len(self)
+        return number
