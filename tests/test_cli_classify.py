@@ -214,7 +214,14 @@ def test_saliency(run: Path, slopes: Path, steps: Path, tmp_path: Path) -> None:
     assert "--row is 2, but the input has 1 sequence" in failure(
         "classify", run, "ab", "--saliency", tmp_path / "s.html", "--row", 2
     )
-    assert ".html for a text" in failure("classify", run, "ab", "--saliency", tmp_path / "s.png")
+    missing = ["--text-column", "missing"]
+    for name in ("t.png", "t.xyz", "t"):  # said before the texts are looked at
+        assert f"--saliency {tmp_path / name}: expected a file that ends in .html for texts" in failure(
+            "classify", run, steps, "--saliency", tmp_path / name, *missing
+        )
+    assert "t.html: expected a file that ends in .png or .svg or .pdf for numbers" in failure(
+        "classify", slopes, steps, "--saliency", tmp_path / "t.html", "--form", "text", *missing
+    )
 
 
 def test_a_class_that_training_never_sees_is_named(words: Path, tmp_path: Path) -> None:
@@ -289,7 +296,11 @@ def test_targets(label: Any, more: list[str], keys: set[str], tmp_path: Path) ->
     names = {"multilabel": ["p_x", "p_y"], "ordinal": ["p_low", "p_high"], "number": []}[more[1]]
     assert found[0] == ["id", "label", *names] and len(found) == 10
     if more[1] == "number":
-        assert "target is a number" in failure("classify", tmp_path / "run", file, "--pictures", tmp_path / "p")
+        (tmp_path / "bad.csv").write_text("text,label\na,tall\n")  # said before the labels are looked at
+        assert "target is a number" in failure(
+            "classify", tmp_path / "run", tmp_path / "bad.csv", "--pictures", tmp_path / "p"
+        )
+        assert not (tmp_path / "p").exists()
 
 
 def test_resume_and_force(run: Path, words: Path, tmp_path: Path) -> None:

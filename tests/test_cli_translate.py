@@ -114,6 +114,11 @@ def nowhere(folder: Path) -> Path:
     ("arguments", "place", "message"),
     [
         (["translate", "no run", "abc", "--attention"], nowhere, "there is no folder"),
+        (
+            ["translate", "no run", "abc", "--attention"],
+            lambda folder: folder / "x.txt",
+            "ends in .png or .svg or .pdf",
+        ),
         (["evaluate", "no run", "--test", "no.tsv", "--out"], nowhere, "there is no folder"),
         (["evaluate", "no run", "--test", "no.tsv", "--out"], lambda folder: folder, "is a folder; name a file"),
         (["evaluate", "no run", "--out"], lambda folder: folder / "x", "name the test files"),

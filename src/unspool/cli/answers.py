@@ -19,6 +19,7 @@ from unspool.cli.apps import say
 from unspool.cli.files_or_texts import files_or_texts
 from unspool.cli.lines import Line, chunks
 from unspool.cli.readable import Unreadable, readable_parts
+from unspool.cli.side_files import check_ending
 from unspool.data.audio_files import SUFFIXES
 from unspool.data.columns import Columns
 from unspool.data.sequences import Sequences
@@ -57,8 +58,11 @@ class Answers:
 
     def explain(self, number: int, path: Path) -> None:
         """Show which steps of one sequence mattered, and print its label."""
+        from unspool.view.picture import KINDS
         from unspool.view.saliency import draw_curve, write_text_page
 
+        texts = self._classifier.kind == "text"
+        check_ending("--saliency", path, [".html"] if texts else KINDS, "texts" if texts else "numbers")
         sequences = self._sequences
         if number > len(sequences):
             raise ConfigError(f"--row is {number}, but the input has {counted(len(sequences), 'sequence')}")
@@ -73,6 +77,8 @@ class Answers:
 
     def draw(self, folder: Path) -> None:
         """Write confusion matrix and reliability of labelled sequences into a folder."""
+        if not self._classifier.target.has_probabilities:
+            raise ConfigError("--pictures shows classes, but this run's target is a number; leave it out")
         measured = self._classifier.measure(self._sequences)
         folder.mkdir(parents=True, exist_ok=True)
         draw_measured(self._classifier, measured, folder)
@@ -141,8 +147,6 @@ def draw_measured(classifier: Classifier, measured: Measured, folder: Path) -> N
     from unspool.view.reliability import draw_reliability
 
     target = classifier.target
-    if not target.has_probabilities:
-        raise ConfigError("--pictures shows classes, but this run's target is a number; leave it out")
     if measured.targets.ndim == 1:
         counts = confusion(measured.targets.numpy(), measured.predictions.argmax(1).numpy(), len(classifier.classes))
         written = {"classes": list(classifier.classes), "counts": counts.tolist()}

@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -46,6 +46,16 @@ def side_files(
         yield
     if any(stream.unread for stream in streams):
         os.kill(os.getpid(), signal.SIGPIPE)
+
+
+def check_ending(option: str, path: Path, endings: Collection[str], use: str) -> None:
+    """Say before the work that a file cannot be what its name says.
+
+    Raises:
+        ConfigError: it has none of these `endings`, which are those for a `use`.
+    """
+    if path.suffix not in endings:
+        raise ConfigError(f"{option} {path}: expected a file that ends in {' or '.join(endings)} for {use}")
 
 
 def _check_file(option: str, path: Path, *spared: Path | str) -> None:

@@ -24,13 +24,14 @@ from unspool.cli.apps import (
     train_app,
 )
 from unspool.cli.lines import Line, chunks
-from unspool.cli.side_files import side_files
+from unspool.cli.side_files import check_ending, side_files
 from unspool.cli.training import DEFAULT_EPOCHS, Presets, is_default, paths, report, settings
 from unspool.data.corpus import JSON_KEYS
 from unspool.errors import ConfigError, DataError
 from unspool.options import with_options
 from unspool.tasks.translate import DecodeOptions, Source, TranslateSettings, Translator, dates
 from unspool.train import TrainSettings
+from unspool.view.picture import KINDS
 
 PRESETS = Presets(dates.PRESET, dates.TRAINING_PRESET)
 KeysOption = Annotated[tuple[str, str], typer.Option(help="The keys of source and target in .jsonl files.")]
@@ -102,6 +103,8 @@ def translate(
 ) -> None:
     """Translate texts: one line out for every line in."""
     options = DecodeOptions(**given)
+    if attention is not None:
+        check_ending("--attention", attention, KINDS, "a picture")
     with side_files({"--attention": attention}, run, *(ensemble or [])):
         translator = translators([run, *(ensemble or [])], cell)
         if attention is not None:
