@@ -27,8 +27,9 @@ class Real:
     deviation: float
 
     @classmethod
-    def learn(cls, covariate: Covariate) -> Real:
-        values = np.asarray(covariate.values, dtype=np.float64)
+    def learn(cls, covariate: Covariate, used: np.ndarray) -> Real:
+        """From the rows that are `used` `[rows]`; of a static covariate, from all series."""
+        values = np.asarray(covariate.values if covariate.role == "static" else covariate.values[used], np.float64)
         values = values[np.isfinite(values)]
         mean = float(values.mean()) if len(values) else 0.0
         spread = float(values.std()) if len(values) else 0.0
@@ -71,12 +72,13 @@ class Features:
     categories: tuple[Category, ...]
 
     @classmethod
-    def learn(cls, panel: Panel, *, series: bool) -> Features:
-        """From the training data; with `series`, the series' names too."""
-        reals = tuple(Real.learn(c) for c in panel.covariates if c.words is None)
+    def learn(cls, panel: Panel, *, series: bool, until: np.ndarray | None = None) -> Features:
+        """From the training data, of each series the first `until` steps, `[N]`; with `series`, its name too."""
+        reals = [c for c in panel.covariates if c.words is None]
+        used = _first_rows(panel, panel.lengths if until is None else until) if reals else np.zeros(0, bool)
         words = tuple(Category(c.name, c.role, tuple(c.words)) for c in panel.covariates if c.words is not None)
         names = (Category(SERIES, "static", tuple(panel.ids)),) if series else ()
-        return cls(panel.frequency, reals, (*names, *words))
+        return cls(panel.frequency, tuple(Real.learn(c, used) for c in reals), (*names, *words))
 
     def widths(self, role: str) -> tuple[int, tuple[int, ...]]:
         """Of a role: how wide its real numbers are, and how many numbers each of its categories has."""
@@ -99,6 +101,12 @@ class Features:
         if not all(each.role in ROLES for each in (*reals, *words)) or not all(real.deviation > 0 for real in reals):
             raise ValueError("a covariate has no role, or no scale")
         return cls(frequency_of(content["frequency"]), reals, words)
+
+
+def _first_rows(panel: Panel, counts: np.ndarray) -> np.ndarray:
+    """Which rows are among the first `counts` `[N]` of their series: `[rows]`."""
+    places = np.arange(len(panel.y)) - np.repeat(panel.offsets[:-1], panel.lengths)
+    return places < np.repeat(counts, panel.lengths)
 
 
 def frequency_of(content: Any) -> Frequency:

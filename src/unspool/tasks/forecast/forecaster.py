@@ -164,25 +164,25 @@ class Forecaster:
         return co2_job.test_panel(self.runs[0])
 
     def compare(
-        self, panel: Panel | None = None, *, horizon: int | None = None, windows: int | None = None,
+        self, data: Any = None, *, horizon: int | None = None, windows: int | None = None,
         step: int | None = None, methods: Sequence[str] | None = None, paths: int = PATHS, seed: int = 0,
     ) -> dict[str, Result]:  # fmt: skip
         """Backtests of this model, first, and of other methods, on the same windows.
 
         Args:
-            panel: whole series; the default job's with its test part if `None`.
+            data: whole series, a data frame or a panel; the default job's with its test part if `None`.
             horizon: of the forecasts; that of the training if None.
             windows, step: see `unspool.tasks.forecast.origins.origins`; of the default job, all of its test part.
             methods: of `unspool.tasks.forecast.methods.METHODS`; those that are quick if None.
             paths, seed: see `forecast`.
         """
         horizon = horizon or self.settings.horizon
-        if panel is None:
-            panel, windows = self.held_out(), windows or max(HELD // horizon, 1)
+        if data is None:
+            data, windows = self.held_out(), windows or max(HELD // horizon, 1)
         season = self.settings.season
         named = {name: method(name, season) for name in (QUICK if methods is None else methods)}
         return compare(
-            panel, {self.name: partial(self.predict, paths=paths, seed=seed), **named},
+            self.panel(data), {self.name: partial(self.predict, paths=paths, seed=seed), **named},
             horizon=horizon, windows=windows or 1, step=step, levels=self.settings.levels, season=season,
         )  # fmt: skip
 

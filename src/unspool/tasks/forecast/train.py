@@ -86,15 +86,16 @@ def train(
     plan = planned(settings, data.train)
     valid = data.train if data.valid is None else data.valid
     held = held_back(valid, plan)
-    learned_from = data.train.cut(held) if data.valid is None else data.train
-    features = Features.learn(learned_from, series=bool(plan.series_embedding))
-    draws = Draws(_windows(learned_from, features, plan), batch=plan.batch, steps=plan.steps_per_epoch, seed=plan.seed)
+    until = data.train.observed - (held if data.valid is None else 0)
+    features = Features.learn(data.train, series=bool(plan.series_embedding), until=until)
+    learned_from = _windows(data.train, features, plan, until)
+    draws = Draws(learned_from, batch=plan.batch, steps=plan.steps_per_epoch, seed=plan.seed)
     ends = Ends(_windows(valid, features, plan), held, batch=plan.batch)
     torch.manual_seed(plan.seed)
     model = build(cell, plan, features)
     same = {
         "frequency": data.train.frequency.alias,
-        "data": by_part(train=fingerprint(learned_from), valid=fingerprint(valid)),
+        "data": by_part(train=fingerprint(data.train, until), valid=fingerprint(valid)),
     }
     run = start(
         out,
@@ -120,17 +121,19 @@ def held_back(panel: Panel, plan: ForecastSettings) -> np.ndarray:
     return wanted * plan.horizon
 
 
-def fingerprint(panel: Panel) -> dict[str, int]:
-    """What tells these series from others: how many, and a checksum of their names, steps and values."""
+def fingerprint(panel: Panel, until: np.ndarray | None = None) -> dict[str, int]:
+    """What tells these series from others: how many, and a checksum of their names, steps and values, and of how many
+    are used."""
     checksum = zlib.crc32("\n".join(panel.ids).encode())
-    for part in (panel.offsets, panel.starts, panel.observed, panel.y, *(c.values for c in panel.covariates)):
+    used = panel.observed if until is None else until
+    for part in (panel.offsets, panel.starts, used, panel.y, *(c.values for c in panel.covariates)):
         checksum = zlib.crc32(np.ascontiguousarray(part).data, checksum)
     return {"series": len(panel), "crc32": checksum}
 
 
-def _windows(panel: Panel, features: Features, plan: ForecastSettings) -> Windows:
+def _windows(panel: Panel, features: Features, plan: ForecastSettings, until: np.ndarray | None = None) -> Windows:
     assert plan.context is not None and plan.lags is not None
     return Windows(
         panel, features, context=plan.context, horizon=plan.horizon, lags=plan.lags, scaling=plan.scaling,
-        season=plan.season or 1, calendar=plan.calendar,
+        season=plan.season or 1, calendar=plan.calendar, until=until,
     )  # fmt: skip

@@ -56,16 +56,18 @@ class Windows:
         context, horizon: L and h.
         lags: steps back, G of them.
         scaling, season: see `scale_of`.
+        until: `[N]`, steps of each series up to which values may be read; all that were observed if None.
         calendar: whether the calendar is read.
     """
 
     def __init__(
         self, panel: Panel, features: Features, *, context: int, horizon: int, lags: tuple[int, ...], scaling: str,
-        season: int, calendar: bool,
+        season: int, calendar: bool, until: np.ndarray | None = None,
     ) -> None:  # fmt: skip
         self.panel, self.context, self.horizon, self.lags = panel, context, horizon, lags
         self.scaling, self.season = scaling, season
         self._features, self._reader = features, Reader(features, panel)
+        self.until = panel.observed if until is None else until
         self._rows = np.diff(panel.offsets)
         self._frequency, self._calendar = features.frequency, calendar
         self._first = int(panel.starts.min(initial=0)) - context
@@ -107,13 +109,14 @@ class Windows:
         """y at `steps` of `series`, NaN where there is none; the rows, and which of them exist."""
         valid = (steps >= 0) & (steps < self._rows[series][:, None])
         rows = np.where(valid, self.panel.offsets[series][:, None] + steps, 0)
-        return np.where(valid, self.panel.y[rows], np.nan), rows, valid
+        told = valid & (steps < self.until[series][:, None])
+        return np.where(told, self.panel.y[rows], np.nan), rows, valid
 
     def _lagged(self, series: np.ndarray, steps: np.ndarray, loc: np.ndarray, scale: np.ndarray) -> np.ndarray:
         found = np.zeros((*steps.shape, len(self.lags), 2), np.float32)
         for place, lag in enumerate(self.lags):
             y, _, _ = self._values(series, steps - lag)
-            found[..., place, 0] = np.nan_to_num((y - loc[:, :1]) / scale[:, :1])
+            found[..., place, 0] = np.nan_to_num((y - loc) / scale)
             found[..., place, 1] = ~np.isnan(y)
         return found
 
@@ -142,11 +145,10 @@ class Draws:
 
     def __init__(self, windows: Windows, *, batch: int, steps: int, seed: int) -> None:
         self._windows, self._batch, self._steps, self._seed = windows, batch, steps, seed
-        observed = windows.panel.observed
-        self._series = np.flatnonzero(observed >= 2)
+        self._series = np.flatnonzero(windows.until >= 2)
         if not len(self._series):
             raise DataError("no series has two observed values to train on; give longer series, or a shorter horizon")
-        lengths = observed[self._series]
+        lengths = windows.until[self._series]
         self._last = np.maximum(lengths - windows.horizon, (lengths + 1) // 2)
         self._first = np.minimum(windows.context, np.maximum(self._last // 2, 1))
 

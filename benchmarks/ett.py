@@ -1,0 +1,59 @@
+"""ETTh1: seven hourly series of one transformer (Zhou et al. 2021, https://arxiv.org/abs/2012.07436).
+
+    python benchmarks/ett.py --data ../shared/data/ett --out runs/ett --horizon 96 [--seed 1]
+        [any option of `unspool train forecast`]
+
+The usual split: 12 months to train on, 4 to validate, 4 to test, each column less its mean over its deviation in the
+training part. One model of all columns; every window of the test part is forecast, step by step, and none left out.
+Prints one JSON line: `mse` and `mae` are the figures that are published.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from command import options, unspool
+
+MONTH = 30 * 24
+TRAIN, VALID, TEST = 12 * MONTH, 16 * MONTH, 20 * MONTH
+CONTEXT = 96
+CHOICES = (
+    f"--form wide --time-column date --freq h --cell gru --context {CONTEXT} --segment 48 --scaling last "
+    "--output point --no-calendar --lag 0 --series-embedding 16 --hidden 512 --dropout 0.5 --batch 256 "
+    "--steps-per-epoch 200 --valid-windows 30 --lr 0.001 --warmup 20 --schedule cosine --max-steps 2000"
+)
+
+
+def columns(path: Path) -> tuple[list[str], list[str], np.ndarray]:
+    """The header, the stamps, and the values `[hours, 7]`, standardised by the training part."""
+    with path.open(newline="") as file:
+        header, *rows = csv.reader(file)
+    values = np.array([row[1:] for row in rows], dtype=np.float64)
+    return header, [row[0] for row in rows], (values - values[:TRAIN].mean(0)) / values[:TRAIN].std(0)
+
+
+def main() -> None:
+    chosen, more = options(__doc__ or "", seed="0", horizon="96")
+    header, stamps, values = columns(chosen.data / "ETTh1.csv")
+    parts = {"train": (0, TRAIN), "valid": (TRAIN - CONTEXT, VALID), "test": (VALID - CONTEXT, TEST)}
+    with tempfile.TemporaryDirectory() as folder:
+        files = {name: Path(folder, f"{name}.csv") for name in parts}
+        for name, (first, end) in parts.items():
+            with files[name].open("w", newline="") as file:
+                csv.writer(file).writerows([header, *([stamps[i], *values[i]] for i in range(first, end))])
+        told = [*CHOICES.split(), "--horizon", chosen.horizon, "--seed", chosen.seed, *more]
+        data = ["--train", files["train"], "--valid", files["valid"]]
+        trained = unspool("train", "forecast", *data, "--out", chosen.out, *told)
+        windows = TEST - VALID - int(chosen.horizon) + 1
+        how = ["--windows", windows, "--step", 1, "--method", "none"]
+        found = unspool("evaluate", chosen.out, "--test", files["test"], *how)
+    minutes = round(trained["seconds"] / 60, 1)
+    print(json.dumps({"horizon": int(chosen.horizon), "minutes": minutes, "validation": trained["best"], **found}))
+
+
+if __name__ == "__main__":
+    main()
