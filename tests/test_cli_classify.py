@@ -214,6 +214,8 @@ def test_saliency(run: Path, slopes: Path, steps: Path, tmp_path: Path) -> None:
     assert "--row is 2, but the input has 1 sequence" in failure(
         "classify", run, "ab", "--saliency", tmp_path / "s.html", "--row", 2
     )
+    error = call("classify", run, "--saliency", tmp_path / "s.html", stdin=b"ab\nb\xffb\n").exception
+    assert isinstance(error, DataError) and str(error) == "line 2 is not UTF-8 (byte 2)"
     missing = ["--text-column", "missing"]
     for name in ("t.png", "t.xyz", "t"):  # said before the texts are looked at
         assert f"--saliency {tmp_path / name}: expected a file that ends in .html for texts" in failure(

@@ -88,6 +88,8 @@ class Answers:
     def _sequences(self) -> Sequences:
         if self._texts or (not self._files and self._classifier.kind == "text"):
             lines = [line for chunk in chunks(self._texts) for line in chunk]
+            if wrong := next((line for line in lines if line.problem is not None), None):
+                raise DataError(f"{wrong.name} {wrong.problem}")
             return _of_lines(lines)
         return self._classifier.opened(self._files or None, self._columns, labelled=self._labelled)
 
