@@ -59,6 +59,22 @@ def test_the_calendar_is_the_same_with_and_without_a_table(monkeypatch: pytest.M
     assert windows_of(panel, calendar=False).batch(which, ends).known.shape == (3, 7, 0)
 
 
+@given(st.lists(series.filter(lambda values: len(values) > 2), min_size=1, max_size=3), st.data())
+def test_what_is_hidden_is_as_if_it_were_cut_off(given_series: list[list[float]], data: st.DataObject) -> None:
+    panel = Panel.of(given_series)
+    until = np.array([data.draw(st.integers(1, int(n))) for n in panel.observed])
+    features, which, ends = Features.learn(panel, series=False), np.arange(len(panel)), until
+    hidden = Windows(panel, features, **HOW, until=until).batch(which, ends)
+    cut = Windows(panel.cut(panel.observed - until), features, **HOW).batch(which, ends)
+    for name in ("y", "seen", "loc", "scale", "lags", "known"):
+        np.testing.assert_array_equal(getattr(hidden, name), getattr(cut, name), err_msg=name)
+
+
+def test_what_is_held_back_is_not_learned() -> None:
+    features = Features.learn(covered(), series=False, until=np.array([2, 1]))
+    assert {real.name: real.mean for real in features.reals} == {"size": 15, "rain": 2, "price": 1}
+
+
 def covered() -> Panel:
     """Two series of 3 and 2 observed steps, the first with a step of known covariates after them."""
     nan = np.nan
