@@ -61,6 +61,7 @@ CELLS = [
     (HEADER + "a,1,\na,2,\n", "no series has an observed value"),
     (HEADER + "a,2024-01-01,1\nb,2024-01-02,1\n", "no series has two different stamps.*--freq"),
     (HEADER + rows("a", ["2024-01-01", "2024-01-02", "2024-01-03 01:30"]), "'D' apart, but 2024-01-03 01:30 .*--freq"),
+    (HEADER + "a,-9000000000000000000,1\na,9000000000000000000,2\nb,1,1\nb,2,1\n", "series 'a' has 2 rows from -9000"),
     (HEADER + rows("a", ["1970-01-01 00:00:00", *stamps("s")]), "series 'a' has 21 rows from 1970-01-01 to .*--freq"),
 ]  # fmt: skip
 
@@ -102,8 +103,9 @@ def test_an_hour_that_clocks_show_twice_asks_for_the_zone(tmp_path: Path) -> Non
     ("one", "other"), [("h", "D"), ("D", "MS"), ("D", "W-MON"), ("W-MON", "W-TUE"), ("MS", "QS-JAN"), ("15min", "h")]
 )
 @pytest.mark.parametrize("turned", [False, True])
-def test_series_of_several_frequencies_are_named(tmp_path: Path, one: str, other: str, turned: bool) -> None:
-    both = [rows("fine", stamps(one, 40)), rows("coarse", stamps(other, 12))]
+@pytest.mark.parametrize("few", [4, 12])
+def test_series_of_several_frequencies_are_named(tmp_path: Path, one: str, other: str, turned: bool, few: int) -> None:
+    both = [rows("fine", stamps(one, 40)), rows("coarse", stamps(other, few))]
     with pytest.raises(DataError) as caught:
         read_series(write(tmp_path, HEADER + "".join(both[::-1] if turned else both)))
     assert all(repr(name) in str(caught.value) for name in ("fine", "coarse", one, other)), str(caught.value)

@@ -24,7 +24,7 @@ class Covariate:
 
     Raises:
         ConfigError: the role is none of these.
-        ShapeError: the values are not one-dimensional, of another type, or codes beyond the words.
+        ShapeError: the values are not one-dimensional, or of another type.
 
     Example:
         >>> shops = Covariate("town", "static", np.array([0, 1, 0], dtype=np.int32), ("Bath", "York"))

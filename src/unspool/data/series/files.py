@@ -30,7 +30,8 @@ def read_series(
     rows or in none; with offsets from UTC they are kept in UTC. Texts are categories, numbers are numbers unless
     `columns.categories` names them. Numbers in CSV that are empty, `NA`, `NaN` or `null` are missing.
 
-    What is read goes to temporary files, from where a panel of more than 50 MB is mapped.
+    What is read goes to temporary files, from where a panel of more than 50 MB is mapped. Memory grows with the number
+    of series, in wide form by some 10 kB each, but not with that of rows.
 
     Args:
         paths: a file, or several that are read as if they were one.

@@ -70,7 +70,10 @@ class Frequency:
         return infer([times] if isinstance(times, np.ndarray) else list(times), zone)
 
     def fitted(self, times: np.ndarray) -> Frequency:
-        """The same frequency, its steps going through most of these stamps."""
+        """The same frequency, its steps going through most of these stamps.
+
+        Stamps that are as far behind a place of the grid as the nearest two places are apart belong to no step.
+        """
         stamps = stamps_of(times, self._steps.integer, self.alias)
         if not len(stamps):
             return Frequency(self.alias, self.zone)

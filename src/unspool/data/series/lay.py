@@ -72,7 +72,7 @@ def laid(gathered: Gathered, freq: str | Frequency | None) -> Panel:
     extent = extent_of(gathered, frequency)
     plan = _planned(gathered, frequency, extent)
     if freq is None:
-        check_pace(gathered, frequency, plan.used & (plan.last - plan.first + 1 > 1.9 * extent.rows))
+        check_pace(gathered, frequency, plan.used & (plan.last - plan.first > 1.9 * (extent.rows - 1)))
     used, names = np.flatnonzero(plan.used), gathered.ids.texts
     warn_of_empty([names[i] for i in np.flatnonzero(~plan.used)], len(names))
     columns = _columns(gathered, plan)
@@ -92,9 +92,10 @@ def _planned(gathered: Gathered, frequency: Frequency, extent: Extent) -> Plan:
     known = any(role == "known" for _, role in gathered.columns.covariates())
     end = extent.end if known else extent.last
     used = extent.first <= extent.last
+    steps = np.where(used, end.astype(np.float64) - extent.first + 1, 0)  # no whole number is too large for these
+    if steps.sum() > 50 * len(gathered) + SPARE:
+        raise _too_sparse(gathered, frequency, extent, int((steps / extent.rows).argmax()))
     lengths = np.where(used, end - np.where(used, extent.first, 0) + 1, 0)
-    if lengths.sum(dtype=np.float64) > 50 * len(gathered) + SPARE:
-        raise _too_sparse(gathered, frequency, extent, int((lengths / extent.rows).argmax()))
     return Plan(frequency, extent.first, extent.last, end, starts_and_end(lengths), extent.sorted)
 
 

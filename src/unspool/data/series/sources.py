@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,6 +19,13 @@ from unspool.errors import DataError
 ROWS = 1 << 16
 """Rows of a block of Parquet and of data frames."""
 
+
+ATTEMPTS: tuple[dict[str, Any], ...] = (
+    {},
+    {"threads": False, "newlines": True, "block": 1 << 24},
+    {"threads": False, "newlines": True, "block": ROW_BYTES},
+)
+"""How a CSV file is read: fast, else with line ends in cells and rows counted, else with rows of any length."""
 
 EXPECTED = "that ends in .csv, .csv.gz, .tsv, .tsv.gz or .parquet"
 
@@ -66,29 +74,37 @@ class CsvSource(CsvFile):
     def _batches(self, types: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
         """Blocks of rows, read fast; from where that fails on, slowly: with line ends in cells, and rows counted."""
         done = 0
+        for attempt in ATTEMPTS:
+            try:
+                for batch in self._stream(types, attempt, done):
+                    done += len(batch)
+                    yield batch
+                return
+            except pa.ArrowInvalid as error:
+                if attempt == ATTEMPTS[-1]:
+                    raise self._explained(str(error)) from None
+            except OSError as error:
+                raise self._damaged(error) from None
+
+    def _stream(self, types: Mapping[str, pa.DataType], how: Mapping[str, Any], skip: int) -> Iterator[pa.RecordBatch]:
+        """Blocks of the rows after the first `skip`."""
+        convert = csv.ConvertOptions(null_values=NOTHING, column_types=types, include_columns=list(types))
+        with csv.open_csv(self.path, **self._options(**how), convert_options=convert) as reader:
+            for batch in reader:
+                if len(batch) > skip:
+                    yield batch.slice(skip)
+                skip -= min(skip, len(batch))
+
+    def _attempt(self, read: Callable[..., Any], attempts: Sequence[Mapping[str, Any]] = ATTEMPTS) -> Any:
+        """What `read` yields in the first of the attempts that works."""
         try:
-            for batch in self._stream(types):
-                done += len(batch)
-                yield batch
-        except pa.ArrowInvalid:
-            rest = self._stream(types, threads=False, newlines=True, block=ROW_BYTES)
-            for batch in self._guarded(rest):
-                if len(batch) > done:
-                    yield batch.slice(done)
-                done -= min(done, len(batch))
+            return read(**attempts[0])
+        except pa.ArrowInvalid as error:
+            if len(attempts) == 1:
+                raise self._explained(str(error)) from None
+            return self._attempt(read, attempts[1:])
         except OSError as error:
             raise self._damaged(error) from None
-
-    def _stream(self, types: Mapping[str, pa.DataType], **options: Any) -> Iterator[pa.RecordBatch]:
-        convert = csv.ConvertOptions(null_values=NOTHING, column_types=types, include_columns=list(types))
-        with csv.open_csv(self.path, **self._options(**options), convert_options=convert) as reader:
-            yield from reader
-
-    def _guarded(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        try:
-            yield from batches
-        except pa.ArrowInvalid as error:
-            raise self._explained(str(error)) from None
 
     def _wrong_cell(self, column: str, row: str, kind: str, why: str) -> DataError:
         if "UTF8" in why or kind not in ("int64", "double", "float"):
@@ -142,6 +158,6 @@ def open_source(path: Path) -> Source:
 
 def check_names(source: Source) -> None:
     """Refuse a table with a name over two columns."""
-    twice = next((name for name in source.names if source.names.count(name) > 1), None)
-    if twice is not None:
-        raise DataError(f"{source.label}: two columns are named {twice!r}; expected a name for each column")
+    twice = [name for name, count in Counter(source.names).items() if count > 1]
+    if twice:
+        raise DataError(f"{source.label}: two columns are named {twice[0]!r}; expected a name for each column")
