@@ -54,7 +54,7 @@ def sales(months: int = 72) -> pandas.DataFrame:
     return pandas.concat(frames)
 
 
-NAMES = ["--id-column", "shop", "--time-column", "month", "--value-column", "sold", "--known", "price", "--static",
+NAMES = ["--unique-id", "shop", "--ds", "month", "--y", "sold", "--known", "price", "--static",
          "town"]  # fmt: skip
 
 

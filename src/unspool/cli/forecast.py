@@ -61,13 +61,13 @@ def train_forecast(
         str | None, typer.Option(help="How far apart steps are: h, 15min, D, W, MS, … or 1; without it, as it looks.")
     ] = None,
     form: Annotated[str, typer.Option(help=f"Form of the files: {', '.join(FORMS)}.")] = NAMES.form,
-    id_column: Annotated[str, typer.Option(help="Column of the series' names.")] = NAMES.unique_id,
-    time_column: Annotated[str, typer.Option(help="Column of the stamp of a row.")] = NAMES.ds,
-    value_column: Annotated[str, typer.Option(help="Column of the values.")] = NAMES.y,
+    unique_id: Annotated[str, typer.Option(help="Column of the series' names.")] = NAMES.unique_id,
+    ds: Annotated[str, typer.Option(help="Column of the stamp of a row.")] = NAMES.ds,
+    y: Annotated[str, typer.Option(help="Column of the values.")] = NAMES.y,
     static: Annotated[Texts, typer.Option(help="Column with one value a series; may be repeated.")] = None,
     past: Annotated[Texts, typer.Option(help="Column that is unknown in the future; may be repeated.")] = None,
     known: Annotated[Texts, typer.Option(help="Column that is known in the future; may be repeated.")] = None,
-    category: Annotated[Texts, typer.Option(help="Of these, one whose numbers are names; may be repeated.")] = None,
+    categories: Annotated[Texts, typer.Option(help="Of these, one whose numbers are names; may be repeated.")] = None,
     level: Annotated[
         list[float] | None, typer.Option(help="Level of a quantile to learn; may be repeated, rising.")
     ] = None,
@@ -83,8 +83,8 @@ def train_forecast(
     """Train a forecaster of series. Without --train: carbon dioxide over Mauna Loa, a year ahead, no download."""
     default_job = is_default(out, train, valid, resume=resume, force=force)
     columns = SeriesColumns(
-        form, id_column, time_column, value_column,
-        static=tuple(static or ()), past=tuple(past or ()), known=tuple(known or ()), categories=tuple(category or ()),
+        form, unique_id, ds, y,
+        static=tuple(static or ()), past=tuple(past or ()), known=tuple(known or ()), categories=tuple(categories or ()),
     )  # fmt: skip
     if default_job and (columns != NAMES or freq is not None):
         raise ConfigError("columns or --freq were given without --train; name the training files too")

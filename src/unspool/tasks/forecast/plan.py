@@ -30,7 +30,7 @@ def planned(settings: ForecastSettings, panel: Panel) -> ForecastSettings:
         raise ConfigError(f"context {context} is no multiple of segment {settings.segment}; choose one that is")
     lags = settings.lags
     if lags is None:
-        lags = panel.frequency.lags(int(np.median(panel.observed)) // 2)
+        lags = panel.frequency.lags(int(np.median(panel.observed)) // 2, season)
     if settings.model == "encoder-decoder":
         lags = tuple(lag for lag in lags if lag >= settings.horizon)
     return replace(settings, season=season, context=context, lags=lags)
