@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 
 from unspool.cli import spread
+from unspool.cli.main import check_names
 from unspool.cli.training import default_training
+from unspool.errors import ConfigError
 from unspool.options import key_values
 from unspool.tasks.translate import dates
 from unspool.train import TrainSettings
@@ -220,6 +222,16 @@ def test_ctrl_c_leaves_a_checkpoint_to_resume_from(words: list[Path], tmp_path: 
 def test_two_files_after_one_option() -> None:
     assert spread(["--train", "a.de", "a.en", "--out", "x"]) == ["--train", "a.de", "--train", "a.en", "--out", "x"]
     assert spread(["evaluate", "--test", "a.tsv.gz", "run"]) == ["evaluate", "--test", "a.tsv.gz", "run"]
+
+
+def test_an_empty_name_is_not_this_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = unspool("train", "classify", "--max-steps", "1", "--out", "")
+    assert done.returncode == 1 and b"error: the value of --out is empty; name a file or folder" in done.stderr
+    assert not list(tmp_path.iterdir())
+    check_names(spread(["train", "language", "--train", ".", "a", "--out", "x", "--note", "", ""]))
+    with pytest.raises(ConfigError, match="the value of --valid is empty"):
+        check_names(spread(["--valid", "a.de", ""]))
 
 
 def test_cell_options_are_read() -> None:

@@ -6,12 +6,16 @@ import os
 import signal
 import sys
 import warnings
+from itertools import pairwise
 
 from unspool.cli import bench, classify, evaluate, forecast, language, tag, translate  # noqa: F401  each hangs its commands on the apps
 from unspool.cli.apps import app, say
-from unspool.errors import UnspoolError
+from unspool.errors import ConfigError, UnspoolError
 from unspool.train import Interrupted
 from unspool.train.placement import is_main
+
+PLACES = ("--train", "--valid", "--test", "--out", "--ensemble")
+"""Options that read or write folders."""
 
 
 def spread(arguments: list[str]) -> list[str]:
@@ -27,6 +31,13 @@ def spread(arguments: list[str]) -> list[str]:
     return spread_out
 
 
+def check_names(arguments: list[str]) -> None:
+    """`ConfigError` for an empty name (of a shell's variable that is not set): as a path it would be this folder."""
+    for option, value in pairwise(arguments):
+        if option in PLACES and not value:
+            raise ConfigError(f"the value of {option} is empty; name a file or folder (. is the one that you are in)")
+
+
 def main() -> None:
     """Run a command; exit status 0 done, 1 failed, 2 wrong use, 130 interrupted."""
     for name in ("stdout", "stderr"):
@@ -38,7 +49,9 @@ def main() -> None:
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `unspool translate … | head` ends in silence
     try:
-        app(args=spread(sys.argv[1:]), prog_name="unspool")
+        arguments = spread(sys.argv[1:])
+        check_names(arguments)
+        app(args=arguments, prog_name="unspool")
     except Interrupted as stop:
         if is_main():
             say(str(stop))
