@@ -54,13 +54,15 @@ def test_distributions_are_scipys(output: Output) -> None:
 @pytest.mark.parametrize("output", [Gaussian(), StudentsT(), Counts()], ids=lambda o: type(o).__name__)
 def test_draws_are_of_the_distribution(output: Output) -> None:
     """Kolmogorov–Smirnov for continuous ones, the share of each count else."""
-    p, loc = params(output.size, 3)[:1, :1].expand(1, 4000, -1), torch.zeros(1, 1)
-    drawn = output.sample(p, loc, torch.full((1, 1), 2.0), np.random.default_rng(0)).numpy().ravel()
-    again = output.sample(p, loc, torch.full((1, 1), 2.0), np.random.default_rng(0)).numpy().ravel()
+    p, loc = params(output.size, 3)[:1, :1], torch.zeros(1, 1)
+    drawn, again = (
+        output.sample(p, loc, torch.full((1, 1), 2.0), np.random.default_rng(0), paths=4000).numpy() for _ in "12"
+    )
+    assert drawn.shape == (1, 4000, 1)
     np.testing.assert_array_equal(drawn, again)
     levels = np.linspace(0.05, 0.95, 19)
     bounds = output.quantiles(p[:, :1], levels.tolist(), loc, torch.full((1, 1), 2.0)).numpy().ravel()
-    shares = (drawn[:, None] <= bounds + 1e-6).mean(0)
+    shares = (drawn.reshape(-1, 1) <= bounds + 1e-6).mean(0)
     assert (shares >= levels - 0.03).all() and (isinstance(output, Counts) or (shares <= levels + 0.03).all())
 
 
@@ -70,8 +72,8 @@ def test_quantiles_never_cross(seed: int, percents: set[int]) -> None:
     p = 10 * params(output.size, seed)
     found = output.quantiles(p, output.levels, LOC, SCALE)
     assert (found.diff(dim=-1) >= 0).all()
-    mean, drawn = output.mean(p, LOC, SCALE), output.sample(p, LOC, SCALE, np.random.default_rng(seed))
-    for value in (mean, drawn):
+    mean, drawn = output.mean(p, LOC, SCALE), output.sample(p, LOC, SCALE, np.random.default_rng(seed), paths=3)
+    for value in (mean, *drawn.unbind(1)):
         assert ((value >= found[..., 0] - 1e-3) & (value <= found[..., -1] + 1e-3)).all()
 
 
@@ -84,7 +86,7 @@ def test_the_quantile_function_is_a_line_between_levels() -> None:
     torch.testing.assert_close(output.mean(p, LOC, SCALE), expected, rtol=1e-5, atol=1e-5)
     with pytest.raises(ConfigError, match="0.1 to 0.5 were asked for, but the model was trained for 0.2 to 0.6"):
         output.quantiles(p, [0.1, 0.5], LOC, SCALE)
-    share = output.sample(p[:1, :1].expand(1, 9000, 3), LOC[:1], SCALE[:1], np.random.default_rng(0)) <= middle[0, 0]
+    share = output.sample(p[:1, :1], LOC[:1], SCALE[:1], np.random.default_rng(0), paths=9000) <= middle[0, 0]
     assert float(share.double().mean()) == pytest.approx(0.5, abs=0.02)
 
 

@@ -37,8 +37,10 @@ class Output(Protocol):
         """The values below which y falls with the probabilities `levels`, rising: `[…, levels]`."""
         ...
 
-    def sample(self, params: Tensor, loc: Tensor, scale: Tensor, draw: np.random.Generator) -> Tensor:
-        """A draw of each step, `[…]`."""
+    def sample(
+        self, params: Tensor, loc: Tensor, scale: Tensor, draw: np.random.Generator, *, paths: int = 1
+    ) -> Tensor:
+        """Draws of each step: `[B, paths, …]` for `params` `[B, …, size]`."""
         ...
 
 
@@ -61,9 +63,12 @@ class Gaussian:
         z = math.sqrt(2) * torch.erfinv(2 * torch.tensor(levels, dtype=torch.float64) - 1)
         return (loc + scale * mean).unsqueeze(-1) + (scale * deviation).unsqueeze(-1) * z.to(params.dtype)
 
-    def sample(self, params: Tensor, loc: Tensor, scale: Tensor, draw: np.random.Generator) -> Tensor:
+    def sample(
+        self, params: Tensor, loc: Tensor, scale: Tensor, draw: np.random.Generator, *, paths: int = 1
+    ) -> Tensor:
         mean, deviation = self._parts(params)
-        return loc + scale * (mean + deviation * _tensor(draw.standard_normal(mean.shape, np.float32)))
+        z = _tensor(draw.standard_normal(_shape(mean, paths), np.float32))
+        return _placed(mean.unsqueeze(1) + deviation.unsqueeze(1) * z, loc, scale)
 
 
 class StudentsT:
@@ -88,9 +93,12 @@ class StudentsT:
         z = mean.unsqueeze(-1) + deviation.unsqueeze(-1) * torch.from_numpy(np.asarray(t)).to(params.dtype)
         return loc.unsqueeze(-1) + scale.unsqueeze(-1) * z
 
-    def sample(self, params: Tensor, loc: Tensor, scale: Tensor, draw: np.random.Generator) -> Tensor:
+    def sample(
+        self, params: Tensor, loc: Tensor, scale: Tensor, draw: np.random.Generator, *, paths: int = 1
+    ) -> Tensor:
         freedom, mean, deviation = self._parts(params)
-        return loc + scale * (mean + deviation * _tensor(draw.standard_t(freedom.numpy())))
+        t = _tensor(draw.standard_t(freedom.unsqueeze(1).numpy(), _shape(mean, paths)))
+        return _placed(mean.unsqueeze(1) + deviation.unsqueeze(1) * t, loc, scale)
 
 
 class Counts:
@@ -120,9 +128,11 @@ class Counts:
         mean, count = (part.double().unsqueeze(-1).numpy() for part in self._parts(params, scale))
         return _tensor(nbinom.ppf(np.asarray(levels), count, count / (count + mean)))
 
-    def sample(self, params: Tensor, loc: Tensor, scale: Tensor, draw: np.random.Generator) -> Tensor:
-        mean, count = (part.double().numpy() for part in self._parts(params, scale))
-        return _tensor(draw.poisson(draw.gamma(count, mean / count)))
+    def sample(
+        self, params: Tensor, loc: Tensor, scale: Tensor, draw: np.random.Generator, *, paths: int = 1
+    ) -> Tensor:
+        mean, count = (part.double().unsqueeze(1).numpy() for part in self._parts(params, scale))
+        return _tensor(draw.poisson(draw.gamma(count, mean / count, _shape(params[..., 0], paths))))
 
 
 class Quantiles:
@@ -165,9 +175,13 @@ class Quantiles:
         z = self._at(self._all(params), torch.tensor(levels, dtype=params.dtype).expand(*params.shape[:-1], -1))
         return loc.unsqueeze(-1) + scale.unsqueeze(-1) * z
 
-    def sample(self, params: Tensor, loc: Tensor, scale: Tensor, draw: np.random.Generator) -> Tensor:
-        where = _tensor(draw.random((*params.shape[:-1], 1), np.float32)).clamp(self.levels[0], self.levels[-1])
-        return loc + scale * self._at(self._all(params), where).squeeze(-1)
+    def sample(
+        self, params: Tensor, loc: Tensor, scale: Tensor, draw: np.random.Generator, *, paths: int = 1
+    ) -> Tensor:
+        values = self._all(params).unsqueeze(1)
+        levels = _tensor(draw.random(_shape(params[..., 0], paths), np.float32)).clamp(self.levels[0], self.levels[-1])
+        z = self._at(values.expand(*levels.shape, -1), levels.unsqueeze(-1)).squeeze(-1)
+        return _placed(z, loc, scale)
 
     def _at(self, values: Tensor, levels: Tensor) -> Tensor:
         """The quantile function through `values` `[…, Q]` at `levels` `[…, L]`."""
@@ -195,8 +209,10 @@ class Point:
     def quantiles(self, params: Tensor, levels: Sequence[float], loc: Tensor, scale: Tensor) -> Tensor:
         return self.mean(params, loc, scale).unsqueeze(-1).expand(*params.shape[:-1], len(levels))
 
-    def sample(self, params: Tensor, loc: Tensor, scale: Tensor, draw: np.random.Generator) -> Tensor:
-        return self.mean(params, loc, scale)
+    def sample(
+        self, params: Tensor, loc: Tensor, scale: Tensor, draw: np.random.Generator, *, paths: int = 1
+    ) -> Tensor:
+        return self.mean(params, loc, scale).unsqueeze(1).expand(_shape(params[..., 0], paths))
 
 
 def output_of(settings: ForecastSettings) -> Output:
@@ -216,3 +232,13 @@ def output_of(settings: ForecastSettings) -> Output:
 
 def _tensor(values: object) -> Tensor:
     return torch.from_numpy(np.asarray(values, dtype=np.float32))
+
+
+def _shape(values: Tensor, paths: int) -> tuple[int, ...]:
+    """The shape of so many draws of each of `values` `[B, …]`."""
+    return (len(values), paths, *values.shape[1:])
+
+
+def _placed(z: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
+    """Draws of z as draws of y."""
+    return loc.unsqueeze(1) + scale.unsqueeze(1) * z

@@ -36,10 +36,8 @@ def sampled(
     if horizon > network.horizon:
         return _blockwise(network, windows, series, horizon, paths, draw)
     batch = windows.batch(series, windows.panel.observed[series])
-    params = network(batch)[:, :horizon].unsqueeze(1).expand(-1, paths, -1, -1)
-    loc, scale = (part[:, -network.horizon :][:, :horizon].unsqueeze(1) for part in (batch.loc, batch.scale))
-    drawn = network.output.sample(params, loc, scale, draw)
-    return drawn.double().numpy()
+    loc, scale = (part[:, -network.horizon :][:, :horizon] for part in (batch.loc, batch.scale))
+    return network.output.sample(network(batch)[:, :horizon], loc, scale, draw, paths=paths).double().numpy()
 
 
 def _stepwise(
@@ -55,7 +53,7 @@ def _stepwise(
         now = _each(inputs[:, length + step], paths)
         _put_drawn(network, now, scaled)
         params = network.write(going.push(now))
-        drawn.append(network.output.sample(params, loc, scale, draw).double())
+        drawn.append(network.output.sample(params, loc, scale, draw).squeeze(1).double())
         scaled.append(((drawn[-1] - loc) / scale).float())
     return torch.stack(drawn, 1).unflatten(0, (-1, paths)).numpy()
 
@@ -83,7 +81,7 @@ def _blockwise(
             loc, scale = (part[:, -network.horizon :][:, :count] for part in (batch.loc, batch.scale))
             values = network.output.sample(network(batch)[:, :count], loc, scale, draw)
             rows = (panel.offsets[part] + begin)[:, None] + np.arange(count)
-            panel.y[rows] = values.double().numpy()
+            panel.y[rows] = values.squeeze(1).double().numpy()
     rows = (panel.offsets[:-1] + panel.observed)[:, None] + np.arange(horizon)
     return panel.y[rows].reshape(len(series), paths, horizon)
 
