@@ -157,7 +157,7 @@ def test_evaluate_refuses_what_has_no_answer(letters: Path) -> None:
         classifier.evaluate(texts([]))
     with pytest.raises(DataError, match="are numbers, but the model was trained on texts"):
         classifier.evaluate(waves(2))
-    with pytest.raises(ConfigError, match="was trained on files; name those to read"):
+    with pytest.raises(ConfigError, match="was trained on files; name the test files"):
         classifier.evaluate()
 
 

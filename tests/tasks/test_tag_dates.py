@@ -12,11 +12,17 @@ from unspool.cells import GRUCell
 from unspool.errors import ConfigError, RunError
 from unspool.tasks.tag import TagData, TagSettings, train
 from unspool.tasks.tag.dates import EXAMPLES, PRESET, TRAINING_PRESET, held_out
-from unspool.train import TrainSettings
+from unspool.train import Run, TrainSettings
 
 
-def test_the_test_parts_are_those_of_the_seed() -> None:
-    parts = {seed: held_out({"job": "dates", "seed": seed}, Path("run")) for seed in (0, 3)}
+def run_of(folder: Path, origin: Any) -> Run:
+    """A run that says it was trained on `origin`."""
+    config = {"task": "tag", "origin": origin}
+    return Run.create(folder / "run", config, files={}, resume=False, force=True)
+
+
+def test_the_test_parts_are_those_of_the_seed(tmp_path: Path) -> None:
+    parts = {seed: held_out(run_of(tmp_path, {"job": "dates", "seed": seed})) for seed in (0, 3)}
     assert [name for name, _ in parts[3]] == ["unseen dates", "unseen formats"]
     trained = {s.tokens for s in TagData.dates(examples=2000, seed=3).train}
     assert not trained & {s.tokens for _, part in parts[3] for s in part}
@@ -24,14 +30,14 @@ def test_the_test_parts_are_those_of_the_seed() -> None:
 
 
 @pytest.mark.parametrize("origin", [None, "x", {"job": "dates"}, {"job": "dates", "seed": "0"}], ids=str)
-def test_an_unknown_origin_is_named(origin: Any) -> None:
+def test_an_unknown_origin_is_named(origin: Any, tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"run/config\.json does not say what the run was trained on"):
-        held_out(origin, Path("run"))
+        held_out(run_of(tmp_path, origin))
 
 
-def test_a_run_of_files_has_no_parts_of_its_own() -> None:
+def test_a_run_of_files_has_no_parts_of_its_own(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="was trained on files; name the test files"):
-        held_out({"job": "files"}, Path("run"))
+        held_out(run_of(tmp_path, {"job": "files"}))
 
 
 @pytest.mark.slow

@@ -15,14 +15,14 @@ from unspool.cli.classify import FormOption, IdOption, LabelOption, TextOption, 
 from unspool.cli.forecast import METHOD_HELP, measure_forecaster
 from unspool.cli.side_files import side_files
 from unspool.cli.tag import CommentsOption, TagOption, TokenOption
-from unspool.errors import ConfigError, RunError
+from unspool.errors import ConfigError
 from unspool.options import with_options
 from unspool.tasks.classify import Classifier
 from unspool.tasks.forecast import Forecaster
 from unspool.tasks.tag import Tagger
 from unspool.tasks.translate import DecodeOptions, Translator
-from unspool.train import Run
 from unspool.train.files import write_bytes
+from unspool.train.restored import default_origin
 
 OF_TRANSLATORS = ("out", "keys", *(field.name for field in fields(DecodeOptions)))
 OF_CLASSIFIERS = ("form", "text_column", "label_column", "id_column", "time_column")
@@ -126,7 +126,7 @@ def _translator(
 
     options = DecodeOptions(**decoding)
     if not test:
-        rows = evaluate_dates(translator, options, seed=_dates_seed(translator.runs[0]))
+        rows = evaluate_dates(translator, options, seed=default_origin(translator.runs[0], "dates", seed=True)["seed"])
         show("Written dates into ISO 8601: exact match", rows)
         print(json.dumps({"parts": rows}))
         return
@@ -134,16 +134,3 @@ def _translator(
     if out is not None:
         write_bytes(out, "".join(f"{answer}\n" for answer in answers).encode())
     print(json.dumps(metrics))
-
-
-def _dates_seed(run: Run) -> int:
-    """With which the default job's data was drawn; refused for a run that was trained on other data."""
-    origin = run.config.get("origin")
-    if not isinstance(origin, dict) or (origin.get("job") == "dates" and not isinstance(origin.get("seed"), int)):
-        raise RunError(
-            f"{run.path / 'config.json'} does not say what the run was trained on (origin); "
-            "name the test files with --test, or restore the file from a copy"
-        )
-    if origin.get("job") != "dates":
-        raise ConfigError(f"{run.path} was trained on files; name the test files with --test")
-    return origin["seed"]

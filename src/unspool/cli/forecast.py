@@ -84,7 +84,8 @@ def train_forecast(
     default_job = is_default(out, train, valid, resume=resume, force=force)
     columns = SeriesColumns(
         form, unique_id, ds, y,
-        static=tuple(static or ()), past=tuple(past or ()), known=tuple(known or ()), categories=tuple(categories or ()),
+        static=tuple(static or ()), past=tuple(past or ()), known=tuple(known or ()),
+        categories=tuple(categories or ()),
     )  # fmt: skip
     if default_job and (columns != NAMES or freq is not None):
         raise ConfigError("columns or --freq were given without --train; name the training files too")

@@ -27,6 +27,7 @@ from unspool.tasks.classify.model import SequenceClassifier
 from unspool.tasks.classify.settings import ClassifySettings
 from unspool.tasks.classify.targets import Target, target_from_json
 from unspool.train import Run
+from unspool.train.restored import check_task, config_read, default_origin, restored
 
 STEP_LIMIT = 200_000
 """Steps of a sequence above which it is refused: the outputs of all its steps are in memory at once."""
@@ -165,8 +166,7 @@ class Classifier:
 
             empty = self.target.kind == "multilabel"
             return open_sequences(files, columns or self.columns(), labelled=labelled, empty_labels=empty)
-        if _origin(self.runs[0]) != "digits":
-            raise ConfigError(f"{self.runs[0].path} was trained on files; name those to read (evaluate: --test)")
+        default_origin(self.runs[0], "digits")
         from unspool.data.digits import digits
 
         return digits()[2]
@@ -268,36 +268,16 @@ def _mapped(function: Callable[[Tensor, Tensor], Tensor], packed: Packed) -> Ten
     return ordered
 
 
-def _origin(run: Run) -> Any:
-    origin = run.config.get("origin")
-    if not isinstance(origin, dict):
-        raise RunError(
-            f"{run.path / 'config.json'} does not say what the run was trained on (origin); "
-            "name the test files with --test, or restore the file from a copy"
-        )
-    return origin.get("job")
-
-
 def _load(run: Run, cells: List[type[Cell]]) -> _Member:
-    config, path = run.config, run.path / "config.json"
-    if config.get("task") != "classify":
-        raise RunError(f"{run.path} holds a run of the task {config.get('task')!r}, not a classifier")
-    try:
+    check_task(run, "classify", "a classifier")
+    config = run.config
+    with config_read(run):
         name, settings = str(config["cell"]), ClassifySettings(**config["settings"])
         target = target_from_json(config["labels"])
         temperature = float(config.get("calibration", {}).get("temperature", 1.0))
         if not 0 < temperature < float("inf"):
             raise ValueError(f"temperature {temperature}")
         inputs = load_inputs(run.path, config["kind"])
-    except (TypeError, KeyError, ValueError, AttributeError) as error:
-        raise RunError(f"{path} is damaged ({error}); restore it from a copy") from error
     cell = find_cell(name, cells)
-    try:
-        model = SequenceClassifier(cell, settings, target.head, **inputs.sizes())
-    except (AttributeError, TypeError, ValueError, RuntimeError) as error:
-        raise RunError(
-            f"{path} makes no model of {cell.__name__} ({error}); restore it from a copy, or hand in the cell that "
-            "the run was trained with"
-        ) from error
-    run.load_model(model)
-    return _Member(model.eval(), inputs, target, temperature)
+    model = restored(run, cell, lambda: SequenceClassifier(cell, settings, target.head, **inputs.sizes()))
+    return _Member(model, inputs, target, temperature)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from unspool.data.series import Panel
-from unspool.errors import ConfigError, RunError
 from unspool.train import Run
+from unspool.train.restored import default_origin
 
 PRESET: dict[str, Any] = {
     "horizon": 12,
@@ -29,12 +29,5 @@ def test_panel(run: Run) -> Panel:
     """The default job's series with its test part; refused for a run that was trained on other series."""
     from unspool.data.series.builtin import co2
 
-    source = run.config.get("origin")
-    if not isinstance(source, dict):
-        raise RunError(
-            f"{run.path / 'config.json'} does not say what the run was trained on (origin); "
-            "name the test files with --test, or restore the file from a copy"
-        )
-    if source.get("job") != "co2":
-        raise ConfigError(f"{run.path} was trained on files; name the test files with --test")
+    default_origin(run, ORIGIN["job"])
     return co2().test

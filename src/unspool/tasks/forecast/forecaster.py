@@ -29,6 +29,7 @@ from unspool.tasks.forecast.train import FEATURES
 from unspool.tasks.forecast.windows import Windows
 from unspool.train import Run
 from unspool.train.files import read_json, understood
+from unspool.train.restored import check_task, config_read, restored
 
 BATCH = 256
 """Series that are run at once."""
@@ -312,23 +313,11 @@ def _columns(run: Run) -> SeriesColumns:
 
 
 def _load(run: Run, cells: Sequence[type[Cell]]) -> Loaded:
-    config, file = run.config, run.path / "config.json"
-    if config.get("task") != "forecast":
-        raise RunError(f"{run.path} holds a run of the task {config.get('task')!r}, not a forecaster")
+    check_task(run, "forecast", "a forecaster")
     content = read_json(run.path / FEATURES, "a forecaster's run holds what it learned of its covariates")
     with understood(run.path / FEATURES):
         features = Features.from_json(content)
-    try:
-        name, settings = str(config["cell"]), ForecastSettings(**config["settings"])
-    except (TypeError, KeyError, ValueError) as error:
-        raise RunError(f"{file} is damaged ({error}); restore it from a copy") from error
+    with config_read(run):
+        name, settings = str(run.config["cell"]), ForecastSettings(**run.config["settings"])
     cell = find_cell(name, cells)
-    try:
-        model = build(cell, settings, features)
-    except (AttributeError, TypeError, ValueError, RuntimeError) as error:
-        raise RunError(
-            f"{file} makes no model of {cell.__name__} ({error}); restore it from a copy, or hand in the cell that the "
-            "run was trained with"
-        ) from error
-    run.load_model(model)
-    return Loaded(model.eval(), settings, features)
+    return Loaded(restored(run, cell, lambda: build(cell, settings, features)), settings, features)

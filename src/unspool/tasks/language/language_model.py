@@ -19,7 +19,7 @@ from unspool.data.given import Paths, check_text, listed, paths_of
 from unspool.data.lossless import load_lossless, lossless_bytes
 from unspool.data.lossless_base import LosslessTokenizer
 from unspool.data.plain_text import read_text
-from unspool.errors import ConfigError, RunError
+from unspool.errors import ConfigError
 from unspool.tasks.language.complete import CompleteOptions, Completion
 from unspool.tasks.language.model import LanguageNetwork
 from unspool.tasks.language.python_job import test_texts
@@ -29,6 +29,7 @@ from unspool.tasks.language.settings import LanguageSettings
 from unspool.tasks.language.state import State, read_state
 from unspool.tasks.language.train import TOKENIZER, first_symbol
 from unspool.train import Run
+from unspool.train.restored import check_task, config_read, restored
 
 BATCH_ROWS = 64
 
@@ -160,8 +161,7 @@ class LanguageModel:
 def _one_tokenizer(runs: Sequence[Run]) -> LosslessTokenizer:
     """The vocabulary of the runs, which must all be language models with the same one."""
     for run in runs:
-        if run.config.get("task") != "language":
-            raise RunError(f"{run.path} holds a run of the task {run.config.get('task')!r}, not a language model")
+        check_task(run, "language", "a language model")
     first, *others = [load_lossless(run.path / TOKENIZER) for run in runs]
     for run, other in zip(runs[1:], others, strict=True):
         if lossless_bytes(other) != lossless_bytes(first):
@@ -173,18 +173,7 @@ def _one_tokenizer(runs: Sequence[Run]) -> LosslessTokenizer:
 
 
 def _load(run: Run, size: int, cells: Sequence[type[Cell]]) -> LanguageNetwork:
-    config = run.config
-    try:
-        name, settings = str(config["cell"]), LanguageSettings(**config["settings"])
-    except (TypeError, KeyError, ValueError) as error:
-        raise RunError(f"{run.path / 'config.json'} is damaged ({error}); restore it from a copy") from error
+    with config_read(run):
+        name, settings = str(run.config["cell"]), LanguageSettings(**run.config["settings"])
     cell = find_cell(name, cells)
-    try:
-        network = LanguageNetwork(cell, size, settings)
-    except (AttributeError, TypeError, ValueError, RuntimeError) as error:
-        raise RunError(
-            f"{run.path / 'config.json'} makes no model of {cell.__name__} ({error}); restore it from a copy, or "
-            "hand in the cell that the run was trained with"
-        ) from error
-    run.load_model(network)
-    return network.eval()
+    return restored(run, cell, lambda: LanguageNetwork(cell, size, settings))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import platform
 from typing import Any
 
-from unspool.errors import ConfigError, RunError
+from unspool.errors import ConfigError
 from unspool.train import Run
+from unspool.train.restored import default_origin
 
 PRESET: dict[str, Any] = {"hidden": 256, "embedding": 64, "batch": 16, "truncate": 128}
 """Choices of the model that suit the default job, where the user makes none."""
@@ -29,14 +30,7 @@ def test_texts(run: Run) -> list[str]:
     """The test part of the text that `run` was trained on; refused for a run that was trained on other text."""
     from unspool.data.python_sources import python_sources
 
-    source = run.config.get("origin")
-    if not isinstance(source, dict):
-        raise RunError(
-            f"{run.path / 'config.json'} does not say what the run was trained on (origin); "
-            "name the test files with --test, or restore the file from a copy"
-        )
-    if source.get("job") != "python":
-        raise ConfigError(f"{run.path} was trained on files; name the test files with --test")
+    source = default_origin(run, "python")
     if source.get("version") != platform.python_version():
         raise ConfigError(
             f"{run.path} was trained on the sources of Python {source.get('version')}, but this is "

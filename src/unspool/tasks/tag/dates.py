@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unspool.errors import ConfigError, RunError
+from unspool.train import Run
+from unspool.train.restored import default_origin
 
 if TYPE_CHECKING:
     from unspool.data.tagged import Tokens
@@ -33,19 +33,13 @@ TRAINING_PRESET: dict[str, Any] = {
 EXAMPLES = 30_000
 
 
-def held_out(origin: Any, run: Path) -> list[tuple[str, list[Tokens]]]:
-    """The test parts of the default job, drawn with the seed of a run's `origin`.
+def held_out(run: Run) -> list[tuple[str, list[Tokens]]]:
+    """The test parts of the default job, drawn with the seed that `run` was trained with.
 
     Raises:
         ConfigError: the run was trained on files. RunError: its config does not say on what.
     """
-    if not isinstance(origin, dict) or (origin.get("job") == "dates" and not isinstance(origin.get("seed"), int)):
-        raise RunError(
-            f"{run / 'config.json'} does not say what the run was trained on (origin); name the test files, or restore "
-            "the file from a copy"
-        )
-    if origin.get("job") != "dates":
-        raise ConfigError(f"{run} was trained on files; name the test files (--test)")
+    origin = default_origin(run, "dates", seed=True)
     from unspool.data.dates.tagged import tagged_splits
 
     splits = tagged_splits(seed=origin["seed"], train_size=0, valid_size=0)

@@ -24,6 +24,7 @@ from unspool.tasks.tag.settings import TagSettings
 from unspool.tasks.tag.spans import has_prefixes
 from unspool.tasks.tag.train import WORDS
 from unspool.train import Run
+from unspool.train.restored import check_task, config_read, restored
 
 BATCH_TOKENS = 4000
 
@@ -120,7 +121,7 @@ class Tagger:
             return self.measure(read_all(files, columns or self.columns))
         from unspool.tasks.tag.dates import held_out
 
-        parts = held_out(self.runs[0].config.get("origin"), self.runs[0].path)
+        parts = held_out(self.runs[0])
         return {"parts": [{"part": name, **self.measure(sequences)} for name, sequences in parts]}
 
     def measure(self, sequences: Sequence[Tokens]) -> dict[str, Any]:
@@ -161,26 +162,18 @@ class Tagger:
 
 
 def _load(run: Run, cells: Sequence[type[Cell]]) -> Loaded:
-    config, file = run.config, run.path / "config.json"
-    if config.get("task") != "tag":
-        raise RunError(f"{run.path} holds a run of the task {config.get('task')!r}, not a tagger")
-    words = Words.load(run.path / WORDS)
-    try:
+    check_task(run, "tag", "a tagger")
+    config, words = run.config, Words.load(run.path / WORDS)
+    with config_read(run):
         name, tags, constrained = str(config["cell"]), config["tags"], bool(config["constrained"])
         settings, columns = TagSettings(**config["settings"]), Columns(**config["columns"])
         if not (isinstance(tags, list) and len(tags) > 1 and all(isinstance(tag, str) for tag in tags)):
             raise ValueError(f"tags {tags!r}")
-    except (TypeError, KeyError, ValueError) as error:
-        raise RunError(f"{file} is damaged ({error}); restore it from a copy") from error
     if words.pieces.buckets != settings.ngram_buckets:
-        raise RunError(f"{run.path / WORDS} is of another run than {file}: its n-grams differ; restore it from a copy")
-    cell = find_cell(name, cells)
-    try:
-        model = TagModel(cell, settings, words=words.size, tags=len(tags))
-    except (AttributeError, TypeError, ValueError, RuntimeError) as error:
         raise RunError(
-            f"{file} makes no model of {cell.__name__} ({error}); restore it from a copy, or hand in the cell that the "
-            "run was trained with"
-        ) from error
-    run.load_model(model)
-    return Loaded(model.eval(), words, tags, settings, columns, constrained)
+            f"{run.path / WORDS} is of another run than {run.path / 'config.json'}: its n-grams differ; restore it "
+            "from a copy"
+        )
+    cell = find_cell(name, cells)
+    model = restored(run, cell, lambda: TagModel(cell, settings, words=words.size, tags=len(tags)))
+    return Loaded(model, words, tags, settings, columns, constrained)

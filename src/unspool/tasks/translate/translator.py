@@ -26,6 +26,7 @@ from unspool.tasks.translate.job import NEVER_WRITTEN
 from unspool.tasks.translate.settings import TranslateSettings
 from unspool.tasks.translate.train import SOURCE, SPARE, TARGET
 from unspool.train import Run
+from unspool.train.restored import check_task, config_read, restored
 
 LINE_LIMIT = 5000
 """Symbols of a text above which it is refused: decoding time grows with its square."""
@@ -220,24 +221,14 @@ class Translator:
 
 
 def _load(run: Run, cells: Sequence[type[Cell]]) -> tuple[EncoderDecoder, Tokenizer, Tokenizer]:
+    check_task(run, "translate", "a translator")
     config = run.config
-    if config.get("task") != "translate":
-        raise RunError(f"{run.path} holds a run of the task {config.get('task')!r}, not a translator")
     source, target = load_tokenizer(run.path / SOURCE), load_tokenizer(run.path / TARGET)
-    try:
+    with config_read(run):
         name, settings = str(config["cell"]), TranslateSettings(**config["settings"])
         longest = [int(config[key]) for key in ("longest_source", "longest_target")]
         if min(longest) < 1:
             raise ValueError(f"lengths {longest} below 1")
-    except (TypeError, KeyError, ValueError) as error:
-        raise RunError(f"{run.path / 'config.json'} is damaged ({error}); restore it from a copy") from error
     cell = find_cell(name, cells)
-    try:
-        model = EncoderDecoder(cell, settings.model_config(source.size, target.size))
-    except (AttributeError, TypeError, ValueError, RuntimeError) as error:
-        raise RunError(
-            f"{run.path / 'config.json'} makes no model of {cell.__name__} ({error}); restore it from a copy, or "
-            "hand in the cell that the run was trained with"
-        ) from error
-    run.load_model(model)
-    return model.eval(), source, target
+    model = restored(run, cell, lambda: EncoderDecoder(cell, settings.model_config(source.size, target.size)))
+    return model, source, target
