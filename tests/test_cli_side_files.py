@@ -115,3 +115,25 @@ def test_what_may_not_be_written_to_is_named_before_the_work(tmp_path: Path, mon
         error = call("tag", "no run", "a", "--html", there).exception
         assert isinstance(error, ConfigError) and f"{refused} may not be written to" in str(error)
     assert isinstance(call("tag", "no run", "a", "--html", pipe).exception, RunError)  # needs no folder
+
+
+def test_a_training_goes_on_when_nobody_reads_its_progress(tmp_path: Path) -> None:
+    """`2>&1 | head -1`: both streams closed by their reader after the first line."""
+    (tmp_path / "text.txt").write_text("one two three\n" * 40)
+    sizes = "--hidden 8 --embedding 8 --batch 4 --truncate 16 --max-steps 30 --validate-every 2"
+    command = [sys.executable, "-m", "unspool", "train", "language", "--train", "text.txt", "--out", "run"]
+    env, pipe = {**os.environ, "OMP_NUM_THREADS": "1"}, subprocess.PIPE
+    with subprocess.Popen(
+        [*command, *sizes.split()], cwd=tmp_path, env=env, stdout=pipe, stderr=subprocess.STDOUT
+    ) as process:
+        assert process.stdout is not None and process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(timeout=100) == 0
+    assert '"step": 30' in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[-1]
+
+
+def test_a_full_disk_behind_stdout_is_named(every_task: Path) -> None:
+    command = [sys.executable, "-m", "unspool", "complete", str(every_task / "language"), "one", "--top", "0"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1 and "stdout could not be written: the disk is full" in done.stderr

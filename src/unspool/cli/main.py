@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import signal
 import sys
@@ -10,10 +12,12 @@ from itertools import pairwise
 
 from unspool.cli import bench, classify, evaluate, forecast, language, tag, translate  # noqa: F401  each hangs its commands on the apps
 from unspool.cli.apps import app, say
+from unspool.cli.side_files import listened_to
 from unspool.errors import ConfigError, UnspoolError
 from unspool.train import Interrupted
 from unspool.train.placement import is_main
 
+FULL = "stdout could not be written: the disk is full; make room, or write elsewhere"
 PLACES = ("--train", "--valid", "--test", "--out", "--ensemble")
 """Options that read or write folders."""
 
@@ -38,6 +42,11 @@ def check_names(arguments: list[str]) -> None:
             raise ConfigError(f"the value of {option} is empty; name a file or folder (. is the one that you are in)")
 
 
+def _is_of_stdout(error: Exception) -> bool:
+    """Whether it is a full disk behind stdout, which has no name to be told."""
+    return isinstance(error, OSError) and error.filename is None and error.errno == errno.ENOSPC
+
+
 def main() -> None:
     """Run a command; exit status 0 done, 1 failed, 2 wrong use, 130 interrupted."""
     for name in ("stdout", "stderr"):
@@ -51,11 +60,13 @@ def main() -> None:
     try:
         arguments = spread(sys.argv[1:])
         check_names(arguments)
-        app(args=arguments, prog_name="unspool")
+        # Who stops reading the progress of a training (`2>&1 | head`) does not stop the training.
+        with listened_to() if arguments[:1] == ["train"] else contextlib.nullcontext():
+            app(args=arguments, prog_name="unspool")
     except Interrupted as stop:
         if is_main():
             say(str(stop))
         sys.exit(130)
     except (UnspoolError, OSError) as error:
-        say(f"error: {error}")
+        say(f"error: {FULL if _is_of_stdout(error) else error}")
         sys.exit(1)

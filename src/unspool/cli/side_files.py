@@ -42,7 +42,7 @@ def side_files(
     if not any((*files.values(), *folders.values())):
         yield
         return
-    with _listened_to() as streams:
+    with listened_to() as streams:
         yield
     if any(stream.unread for stream in streams):
         os.kill(os.getpid(), signal.SIGPIPE)
@@ -73,8 +73,8 @@ def _check_file(option: str, path: Path, *spared: Path | str) -> None:
 
 
 @contextlib.contextmanager
-def _listened_to() -> Iterator[list[_Stream]]:
-    """Inside, stdout and stderr know whether anybody still reads them."""
+def listened_to() -> Iterator[list[_Stream]]:
+    """Inside, stdout and stderr know whether anybody still reads them, and what nobody reads is dropped."""
     streams = {name: _Stream(getattr(sys, name)) for name in ("stdout", "stderr") if getattr(sys, name) is not None}
     former = signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     for name, stream in streams.items():

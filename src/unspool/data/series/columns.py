@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
-from unspool.errors import ConfigError
+from unspool.errors import ConfigError, one_of
 
 FORMS = ("long", "wide")
 
@@ -41,7 +41,7 @@ class SeriesColumns:
         for use in ("static", "past", "known", "categories"):
             object.__setattr__(self, use, _several(getattr(self, use), use))
         if self.form not in FORMS:
-            raise ConfigError(f"form is {self.form!r}; expected one of {FORMS}")
+            raise ConfigError(f"form is {self.form!r}; expected {one_of(FORMS)}")
         taken: dict[str, str] = {}
         for use, name in (("series", self.unique_id), ("stamp", self.ds), ("value", self.y), *self._used()):
             if not name:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unspool.errors import ConfigError, ShapeError
+from unspool.errors import ConfigError, ShapeError, one_of
 
 ROLES = ("static", "past", "known")
 
@@ -39,7 +39,7 @@ class Covariate:
 
     def __post_init__(self) -> None:
         if self.role not in ROLES:
-            raise ConfigError(f"covariate {self.name!r} has role {self.role!r}; expected one of {ROLES}")
+            raise ConfigError(f"covariate {self.name!r} has role {self.role!r}; expected {one_of(ROLES)}")
         dtype = np.dtype(np.float32 if self.words is None else np.int32)
         if self.values.ndim != 1 or self.values.dtype != dtype:
             raise ShapeError(

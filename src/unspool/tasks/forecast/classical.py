@@ -20,7 +20,7 @@ import numpy as np
 from unspool.data.needed import needed
 from unspool.data.sequences import shown
 from unspool.data.series import Forecasts, Panel
-from unspool.errors import ConfigError, DataError
+from unspool.errors import ConfigError, DataError, one_of
 from unspool.tasks.forecast.expected import Expected
 from unspool.tasks.forecast.gaps import filled
 from unspool.tasks.forecast.method import gathered, season_of
@@ -57,7 +57,7 @@ class Classical:
 
     def __init__(self, name: str, season: int | None = None, *, jobs: int = 1) -> None:
         if name not in MODELS:
-            raise ConfigError(f"method is {name!r}; expected one of {tuple(MODELS)}")
+            raise ConfigError(f"method is {name!r}; expected {one_of(MODELS)}")
         if jobs < 1:
             raise ConfigError(f"jobs is {jobs}; expected a number of processes, at least 1")
         self.name, self.season, self.jobs = name, season, jobs

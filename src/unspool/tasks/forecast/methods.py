@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from unspool.errors import ConfigError
+from unspool.errors import ConfigError, one_of
 from unspool.tasks.forecast.classical import MODELS, Classical
 from unspool.tasks.forecast.expected import Single
 from unspool.tasks.forecast.method import EachSeries, Method
@@ -31,5 +31,5 @@ def method(name: str, season: int | None = None, *, jobs: int = 1) -> Method:
     if name in NAIVE:
         return EachSeries(NAIVE[name], season)
     if name not in METHODS:
-        raise ConfigError(f"method is {name!r}; expected one of {METHODS}")
+        raise ConfigError(f"method is {name!r}; expected {one_of(METHODS)}")
     return Classical(name, season, jobs=jobs)

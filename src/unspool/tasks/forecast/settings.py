@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from unspool.errors import ConfigError
+from unspool.errors import ConfigError, one_of
 
 MODELS = ("encoder-decoder", "autoregressive")
 OUTPUTS = ("quantiles", "student-t", "gaussian", "negative-binomial", "point")
@@ -57,7 +57,7 @@ class ForecastSettings:
             object.__setattr__(self, "lags", tuple(self.lags))
         for name, choices in (("model", MODELS), ("output", OUTPUTS), ("scaling", SCALINGS)):
             if getattr(self, name) not in choices:
-                raise ConfigError(f"{name} is {getattr(self, name)!r}; expected one of {choices}")
+                raise ConfigError(f"{name} is {getattr(self, name)!r}; expected {one_of(choices)}")
         for name in (
             "horizon", "season", "context", "segment", "embedding", "hidden", "layers", "batch", "steps_per_epoch",
             "valid_windows",
