@@ -169,6 +169,19 @@ def test_an_autoregressive_draw_reads_what_it_drew(runs: dict[str, Path]) -> Non
     np.testing.assert_array_equal(again, drawn)
 
 
+def test_a_further_block_reads_what_was_drawn_before(runs: dict[str, Path]) -> None:
+    """The second horizon is forecast as if the draws of the first had been observed."""
+    model: Forecaster = unspool.load(runs["seasonal"])
+    panel, network, draw = waves().take([0]), model.networks[0], np.random.default_rng(0)
+    drawn = sampled(network, model.windows(panel), np.array([0]), horizon=12, paths=1, draw=draw)[0, 0]
+    told = Panel.of({"s0": np.concatenate([panel.history(0), drawn[:6]])}, frequency="MS", starts="2000-03-01")
+    again = np.random.default_rng(0)
+    first = sampled(network, model.windows(panel), np.array([0]), horizon=6, paths=1, draw=again)[0, 0]
+    second = sampled(network, model.windows(told), np.array([0]), horizon=6, paths=1, draw=again)[0, 0]
+    np.testing.assert_array_equal(drawn[:6], first)
+    np.testing.assert_allclose(drawn[6:], second, rtol=1e-6)
+
+
 def test_an_ensemble_is_the_mean_of_its_runs(runs: dict[str, Path], tmp_path: Path) -> None:
     fit(tmp_path / "other", seed=1, **KINDS["seasonal"])
     both, one, other = (unspool.load(r) for r in ([runs["seasonal"], tmp_path / "other"], runs["seasonal"],

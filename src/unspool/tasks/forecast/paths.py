@@ -72,7 +72,7 @@ def _blockwise(
     draw: np.random.Generator,
 ) -> np.ndarray:  # fmt: skip
     panel = repeated(windows.panel, series, copies=paths, rows=windows.reach, ahead=horizon)
-    inner, all_series = windows.of(panel), np.arange(len(panel))
+    inner, all_series = windows.of(panel, until=panel.lengths), np.arange(len(panel))
     for block in range(0, horizon, network.horizon):
         count = min(network.horizon, horizon - block)
         for part in np.array_split(all_series, -(-len(all_series) // ROWS)):

@@ -80,11 +80,11 @@ class Windows:
         """Steps back from its beginning that a forecast depends on."""
         return self.context + max(self.lags, default=0)
 
-    def of(self, panel: Panel, *, horizon: int | None = None) -> Windows:
-        """The windows of another panel, or with another horizon."""
+    def of(self, panel: Panel, *, until: np.ndarray) -> Windows:
+        """The windows of another panel, read in the same way."""
         return Windows(
-            panel, self._features, context=self.context, horizon=horizon or self.horizon, lags=self.lags,
-            scaling=self.scaling, season=self.season, calendar=self._calendar,
+            panel, self._features, context=self.context, horizon=self.horizon, lags=self.lags,
+            scaling=self.scaling, season=self.season, calendar=self._calendar, until=until,
         )  # fmt: skip
 
     def batch(self, series: np.ndarray, ends: np.ndarray) -> WindowBatch:
