@@ -11,15 +11,19 @@ from unspool.train.restored import default_origin
 PRESET: dict[str, Any] = {
     "horizon": 12,
     "context": 60,
+    "segment": 12,
     "scaling": "seasonal",
+    "calendar": False,
+    "output": "student-t",
     "hidden": 64,
+    "dropout": 0.3,
     "batch": 64,
     "steps_per_epoch": 50,
     "valid_windows": 5,
 }
 """Choices of the model that suit the default job, where the user makes none."""
 
-TRAINING_PRESET: dict[str, Any] = {"lr": 2e-3, "warmup": 20, "schedule": "cosine", "max_steps": 500}
+TRAINING_PRESET: dict[str, Any] = {"lr": 2e-3, "warmup": 20, "schedule": "cosine", "max_steps": 600}
 
 ORIGIN = {"job": "co2"}
 """What config.json says of the series."""
