@@ -66,6 +66,14 @@ def test_draws_are_of_the_distribution(output: Output) -> None:
     assert (shares >= levels - 0.03).all() and (isinstance(output, Counts) or (shares <= levels + 0.03).all())
 
 
+def test_large_counts_take_no_time() -> None:
+    """Where scipy's search would not end, the quantiles are those of the gamma distribution behind the counts."""
+    p, zero = params(2), torch.zeros(2, 5, dtype=torch.float64)
+    for size in (3e6, 1e15, 1e30):
+        found = Counts().quantiles(p, LEVELS, zero, zero + size).numpy()
+        assert np.isfinite(found).all() and (np.diff(found, axis=-1) >= 0).all()
+
+
 @given(st.integers(0, 2**31), st.sets(st.integers(1, 99), min_size=1, max_size=12))
 def test_quantiles_never_cross(seed: int, percents: set[int]) -> None:
     output = Quantiles([percent / 100 for percent in sorted(percents)])

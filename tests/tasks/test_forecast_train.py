@@ -255,11 +255,27 @@ def test_wrong_use_is_named(model: Forecaster, runs: dict[str, Path], tmp_path: 
         model.predict(waves(), horizon=0)
     with pytest.raises(ConfigError, match="levels are"):
         model.predict(waves(), levels=(0.5, 0.1))
+    for wrong, message in (({"paths": 0}, "paths is 0"), ({"seed": -1}, "seed is -1")):
+        for ask in (model.predict, model.sample_paths, model.compare):
+            with pytest.raises(ConfigError, match=message):
+                ask(waves(), **wrong)
+    for wrong in ({"windows": 0}, {"horizon": 0}, {"step": 0}):
+        with pytest.raises(ConfigError, match="is 0; expected at least 1"):
+            model.compare(waves(), **wrong)
+    with pytest.raises(ConfigError, match="without data, but a state holds the past alone"):
+        model.forecast(state=model.state(waves()), known=object())
     with pytest.raises(DataError, match="frequency 'D'"):
         model.predict(Panel.of([[1.0]], frequency="D"))
     other = unspool.load(runs["seasonal" if "seasonal" not in str(model.runs[0].path) else "steps"])
     with pytest.raises(ConfigError, match="made by another model"):
         model.forecast(state=other.state(waves()))
+
+
+@pytest.mark.parametrize("value", [-1.0, 2.5])
+def test_counts_are_whole(value: float, tmp_path: Path) -> None:
+    panel = Panel.of({"a": [1.0] * 40, "b": [*[2.0] * 30, value, 3.0]}, frequency="D", starts="2024-01-01")
+    with pytest.raises(DataError, match=f"series 'b' has the value {value:g}, but output negative-binomial counts"):
+        fit(tmp_path / "run", panel=panel, **KINDS["counts"])
 
 
 @pytest.mark.parametrize("damage", ["missing", "truncated", "foreign"])

@@ -123,6 +123,8 @@ def forecast(
     cell: CellsOption = None,
 ) -> None:
     """Forecast series: CSV with the columns unique_id, ds, mean, and one for each quantile, named by its level."""
+    if future and not data:
+        raise ConfigError("--future was given without --data; give it together with the latest rows before it")
     if not data and state_in is None:
         raise ConfigError("there is nothing to forecast from; name the series' histories with --data, or --state-in")
     runs, read = [run, *(ensemble or [])], [*(data or []), *(future or []), *([state_in] if state_in else [])]

@@ -102,6 +102,7 @@ class Forecaster:
         """`forecast` of a panel, as arrays."""
         horizon = self.settings.horizon if horizon is None else horizon
         levels = tuple(self.settings.levels if levels is None else levels)
+        check_draws(paths, seed)
         if horizon < 1:
             raise ConfigError(f"horizon is {horizon}; expected at least 1")
         if list(levels) != sorted(set(levels)) or not all(0 < level < 1 for level in levels):
@@ -124,6 +125,7 @@ class Forecaster:
         """
         panel = self.panel(data, state, known)
         horizon = self.settings.horizon if horizon is None else horizon
+        check_draws(paths, seed)
         parts = [len(part) for part in np.array_split(np.arange(paths), len(self._loaded))]
         found: list[np.ndarray] = []
         for number, (member, count) in enumerate(zip(self._loaded, parts, strict=True)):
@@ -177,14 +179,17 @@ class Forecaster:
             methods: of `unspool.tasks.forecast.methods.METHODS`; those that are quick if None.
             paths, seed: see `forecast`.
         """
-        horizon = horizon or self.settings.horizon
-        if data is None:
-            data, windows = self.held_out(), windows or max(HELD // horizon, 1)
+        horizon = self.settings.horizon if horizon is None else horizon
+        check_draws(paths, seed)
+        if data is None and windows is None:
+            windows = max(HELD // max(horizon, 1), 1)
+        data = self.held_out() if data is None else data
         season = self.settings.season
         named = {name: method(name, season) for name in (QUICK if methods is None else methods)}
         return compare(
             self.panel(data), {self.name: partial(self.predict, paths=paths, seed=seed), **named},
-            horizon=horizon, windows=windows or 1, step=step, levels=self.settings.levels, season=season,
+            horizon=horizon, windows=1 if windows is None else windows, step=step, levels=self.settings.levels,
+            season=season,
         )  # fmt: skip
 
     @property
@@ -274,6 +279,11 @@ class Forecaster:
         """The series of a data frame or of a panel, after those of a state; see `forecast`."""
         if data is None and state is None:
             raise ConfigError("there is nothing to forecast from; give a data frame of the series' history, or a state")
+        if known is not None and data is None:
+            raise ConfigError(
+                "known covariates were given without data, but a state holds the past alone; give them together with "
+                "the latest rows, which the state has not read"
+            )
         given = None
         if data is not None:
             given = data if isinstance(data, Panel) else _read(data, self.columns, self.frequency, known)
@@ -291,6 +301,14 @@ class Forecaster:
                 "with this one"
             )
         return state
+
+
+def check_draws(paths: int, seed: int) -> None:
+    """`ConfigError` for draws that cannot be."""
+    if paths < 1:
+        raise ConfigError(f"paths is {paths}; expected at least 1 (--draws)")
+    if seed < 0:
+        raise ConfigError(f"seed is {seed}; expected at least 0")
 
 
 def _batches(count: int) -> Iterator[np.ndarray]:

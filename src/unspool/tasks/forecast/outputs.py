@@ -15,6 +15,9 @@ from torch.nn.functional import softplus
 from unspool.errors import ConfigError
 from unspool.tasks.forecast.settings import ForecastSettings
 
+MANY = 1e6
+"""Mean of a count from which on it is taken for a real number."""
+
 
 class Output(Protocol):
     """The meaning of `size` numbers `[…, size]` that the network writes for a step.
@@ -123,10 +126,15 @@ class Counts:
         return self._parts(params, scale)[0]
 
     def quantiles(self, params: Tensor, levels: Sequence[float], loc: Tensor, scale: Tensor) -> Tensor:
+        from scipy.special import gammaincinv
         from scipy.stats import nbinom
 
         mean, count = (part.double().unsqueeze(-1).numpy() for part in self._parts(params, scale))
-        return _tensor(nbinom.ppf(np.asarray(levels), count, count / (count + mean)))
+        # Beyond, searching for the count takes for ever, and the gamma distribution that it mixes is as good.
+        many = mean > MANY
+        few, rate = np.where(many, 1.0, mean), np.where(many, 1.0, count)
+        found = nbinom.ppf(np.asarray(levels), rate, rate / (rate + few))
+        return torch.from_numpy(np.where(many, gammaincinv(count, np.asarray(levels)) * mean / count, found))
 
     def sample(
         self, params: Tensor, loc: Tensor, scale: Tensor, draw: np.random.Generator, *, paths: int = 1

@@ -14,6 +14,7 @@ import torch
 
 from unspool.cells import Cell
 from unspool.data.series import Panel, SeriesColumns
+from unspool.errors import DataError
 from unspool.tasks.forecast.features import Features
 from unspool.tasks.forecast.job import ForecastJob
 from unspool.tasks.forecast.network import build
@@ -85,6 +86,7 @@ def train(
     check(out, "forecast", cell, files=(FEATURES,), resume=resume, force=force)
     plan = planned(settings, data.train)
     valid = data.train if data.valid is None else data.valid
+    check_values(data.train, plan)
     held = held_back(valid, plan)
     until = data.train.observed - (held if data.valid is None else 0)
     features = Features.learn(data.train, series=bool(plan.series_embedding), until=until)
@@ -111,6 +113,19 @@ def train(
         force=force,
     )
     return fit(ForecastJob(model, draws, ends), training, run, resume=resume)
+
+
+def check_values(panel: Panel, plan: ForecastSettings) -> None:
+    """`DataError` for values that the output cannot write: a count is whole, and at least 0."""
+    if plan.output != "negative-binomial":
+        return
+    wrong = np.flatnonzero((panel.y < 0) | (panel.y != np.floor(panel.y)) & ~np.isnan(panel.y))
+    if len(wrong):
+        series = int(np.searchsorted(panel.offsets, wrong[0], side="right")) - 1
+        raise DataError(
+            f"series {panel.ids[series]!r} has the value {panel.y[wrong[0]]:g}, but output negative-binomial counts: "
+            "expected whole numbers, at least 0; take student-t or gaussian"
+        )
 
 
 def held_back(panel: Panel, plan: ForecastSettings) -> np.ndarray:
