@@ -256,12 +256,14 @@ def test_wrong_use_is_named(model: Forecaster, runs: dict[str, Path], tmp_path: 
     with pytest.raises(ConfigError, match="levels are"):
         model.predict(waves(), levels=(0.5, 0.1))
     for wrong, message in (({"paths": 0}, "paths is 0"), ({"seed": -1}, "seed is -1")):
-        for ask in (model.predict, model.sample_paths, model.compare):
+        asks: tuple[Any, ...] = (model.predict, model.sample_paths, model.compare)
+        for ask in asks:
             with pytest.raises(ConfigError, match=message):
                 ask(waves(), **wrong)
+    compare: Any = model.compare
     for wrong in ({"windows": 0}, {"horizon": 0}, {"step": 0}):
         with pytest.raises(ConfigError, match="is 0; expected at least 1"):
-            model.compare(waves(), **wrong)
+            compare(waves(), **wrong)
     with pytest.raises(ConfigError, match="without data, but a state holds the past alone"):
         model.forecast(state=model.state(waves()), known=object())
     with pytest.raises(DataError, match="frequency 'D'"):
