@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import warnings
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -107,6 +108,33 @@ def test_what_is_known_matters(run: Path, files: Path, tmp_path: Path) -> None:
     assert not np.allclose(one, other)
 
 
+def test_a_state_and_a_panel_take_what_is_known_ahead(run: Path, files: Path) -> None:
+    """As much as a frame does; words too, which the state's own may lack."""
+    model = unspool.load(run)
+    history, future = (pandas.read_csv(files / f"{name}.csv", parse_dates=["month"]) for name in ("history", "future"))
+    expected = model.forecast(history, known=future)
+    state, panel = model.state(history), model.panel(history)
+    pandas.testing.assert_frame_equal(model.forecast(state=state, known=future), expected)
+    pandas.testing.assert_frame_equal(model.forecast(panel, known=future), expected)
+    assert not np.allclose(model.forecast(state=state, known=future.assign(price=100))["mean"], expected["mean"])
+
+
+def test_what_should_be_known_and_is_not_is_said(run: Path, files: Path) -> None:
+    model = unspool.load(run)
+    history, future = (pandas.read_csv(files / f"{name}.csv", parse_dates=["month"]) for name in ("history", "future"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.forecast(history, known=future)
+    for known, horizon, count in (
+        (None, 6, 2),
+        (future[future["shop"] == "a"], 6, 1),
+        (future.assign(price=np.nan), 6, 2),
+        (future, 7, 2),
+    ):
+        with pytest.warns(UserWarning, match=f"'price' is not known in all of the {horizon} steps .* {count} of 2"):
+            model.forecast(history, known=known, horizon=horizon, paths=5)
+
+
 def test_levels_horizon_and_files(run: Path, files: Path, tmp_path: Path) -> None:
     how = ["--data", files / "history.csv", "--horizon", 9, "--level", 0.1, "--level", 0.5, "--draws", 20]
     assert output("forecast", run, *how, "--out", tmp_path / "f.csv", "--plot", tmp_path / "f.png") == ""
@@ -122,6 +150,10 @@ def test_a_state_goes_on_with_new_rows(run: Path, files: Path, tmp_path: Path) -
     output("forecast", run, "--data", files / "history.csv", "--state-out", tmp_path / "s")
     updated = output("forecast", run, "--state-in", tmp_path / "s", "--data", files / "new.csv")
     assert updated == output("forecast", run, "--data", files / "whole.csv")
+    ahead = ["--future", files / "future.csv"]
+    assert output("forecast", run, "--state-in", tmp_path / "s", *ahead) == output(
+        "forecast", run, "--data", files / "history.csv", *ahead
+    )
     alone = output("forecast", run, "--state-in", tmp_path / "s")
     assert alone == output("forecast", run, "--data", files / "history.csv")
 
@@ -164,6 +196,8 @@ def test_the_default_job_needs_no_file(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "run" / "config.json").read_text())["origin"] == {"job": "co2"}
     found = json.loads(output("evaluate", tmp_path / "run"))
     assert (found["series"], found["targets"]) == (5, 60)
+    ahead = rows(output("forecast", tmp_path / "run"))
+    assert (ahead["ds"].iloc[0], ahead["ds"].iloc[-1]) == ("2002-01-01", "2002-12-01")
     assert isinstance(refused("evaluate", tmp_path / "run", "--test", tmp_path / "missing.csv"), DataError)
 
 

@@ -264,8 +264,6 @@ def test_wrong_use_is_named(model: Forecaster, runs: dict[str, Path], tmp_path: 
     for wrong in ({"windows": 0}, {"horizon": 0}, {"step": 0}):
         with pytest.raises(ConfigError, match="is 0; expected at least 1"):
             compare(waves(), **wrong)
-    with pytest.raises(ConfigError, match="without data, but a state holds the past alone"):
-        model.forecast(state=model.state(waves()), known=object())
     with pytest.raises(DataError, match="frequency 'D'"):
         model.predict(Panel.of([[1.0]], frequency="D"))
     other = unspool.load(runs["seasonal" if "seasonal" not in str(model.runs[0].path) else "steps"])

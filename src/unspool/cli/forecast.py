@@ -123,15 +123,11 @@ def forecast(
     cell: CellsOption = None,
 ) -> None:
     """Forecast series: CSV with the columns unique_id, ds, mean, and one for each quantile, named by its level."""
-    if future and not data:
-        raise ConfigError("--future was given without --data; give it together with the latest rows before it")
-    if not data and state_in is None:
-        raise ConfigError("there is nothing to forecast from; name the series' histories with --data, or --state-in")
     runs, read = [run, *(ensemble or [])], [*(data or []), *(future or []), *([state_in] if state_in else [])]
     with side_files({"--out": out, "--plot": plot, "--state-out": state_out}, *runs, *read):
         model = forecasters(runs, cell)
         state = None if state_in is None else model.read_state(state_in)
-        panel = model.panel(model.read(data, future=future or []) if data else None, state)
+        panel = model.read(data or [], state, future=future or [])
         found = model.predict(panel, horizon=horizon, levels=level, paths=draws, seed=seed)
         _write(found, out)
         if plot is not None:

@@ -17,6 +17,7 @@ from unspool.data.series import Forecasts, Frequency, Panel, SeriesColumns
 from unspool.data.series.builtin import HELD
 from unspool.errors import ConfigError, RunError
 from unspool.tasks.forecast import co2_job
+from unspool.tasks.forecast.ahead import warn_of_missing, with_known, with_known_files
 from unspool.tasks.forecast.backtest import Result, compare
 from unspool.tasks.forecast.features import Features
 from unspool.tasks.forecast.methods import NAIVE, method
@@ -107,6 +108,7 @@ class Forecaster:
             raise ConfigError(f"horizon is {horizon}; expected at least 1")
         if list(levels) != sorted(set(levels)) or not all(0 < level < 1 for level in levels):
             raise ConfigError(f"levels are {levels}; expected rising numbers between 0 and 1")
+        warn_of_missing(panel, horizon)
         found = [
             self._member(member, panel, horizon, levels, paths, np.random.default_rng([seed, number]))
             for number, member in enumerate(self._loaded)
@@ -126,6 +128,7 @@ class Forecaster:
         panel = self.panel(data, state, known)
         horizon = self.settings.horizon if horizon is None else horizon
         check_draws(paths, seed)
+        warn_of_missing(panel, horizon)
         parts = [len(part) for part in np.array_split(np.arange(paths), len(self._loaded))]
         found: list[np.ndarray] = []
         for number, (member, count) in enumerate(zip(self._loaded, parts, strict=True)):
@@ -141,12 +144,22 @@ class Forecaster:
             )
         return np.concatenate(found, 1)
 
-    def read(self, paths: Sequence[Path | str], *, future: Sequence[Path | str] = ()) -> Panel:
-        """The series of files like those of the training; `future` have the known covariates of the steps to
-        forecast. See `unspool.data.series.read_series`."""
+    def read(
+        self, paths: Sequence[Path | str], state: ForecastState | None = None, *, future: Sequence[Path | str] = ()
+    ) -> Panel:
+        """The series of files like those of the training, after those of a state; `future` have the known covariates of
+        the steps to forecast. See `unspool.data.series.read_series`. Without either, those of the default job,
+        if the run is of it.
+        """
         from unspool.data.series.files import read_series
 
-        return read_series([Path(p) for p in paths], self.columns, self.frequency, [Path(p) for p in future])
+        known = [Path(p) for p in future]
+        if not paths and state is None and self.runs[0].config.get("origin") == co2_job.ORIGIN:
+            return self.held_out()
+        if paths:
+            return self.panel(read_series([Path(p) for p in paths], self.columns, self.frequency, known), state)
+        panel = self.panel(None, state)
+        return with_known_files(panel, known, self.columns) if known else panel
 
     def evaluate(self, paths: Sequence[Path | str] | None = None, **how: Any) -> dict[str, Any]:
         """How good forecasts of the ends of series are, beside methods that need no training.
@@ -278,20 +291,16 @@ class Forecaster:
     def panel(self, data: Any, state: ForecastState | None = None, known: Any = None) -> Panel:
         """The series of a data frame or of a panel, after those of a state; see `forecast`."""
         if data is None and state is None:
-            raise ConfigError("there is nothing to forecast from; give a data frame of the series' history, or a state")
-        if known is not None and data is None:
             raise ConfigError(
-                "known covariates were given without data, but a state holds the past alone; give them together with "
-                "the latest rows, which the state has not read"
+                "there is nothing to forecast from; give the series' histories (--data), or a state (--state-in)"
             )
-        given = None
-        if data is not None:
-            given = data if isinstance(data, Panel) else _read(data, self.columns, self.frequency, known)
-        if state is None:
-            assert given is not None
-            return given
-        own = self._own(state).panel
-        return own if given is None else joined(own, given)
+        own = None if state is None else self._own(state).panel
+        if data is None or isinstance(data, Panel):
+            panel = own if data is None else data if own is None else joined(own, data)
+            assert panel is not None
+            return panel if known is None else with_known(panel, known, self.columns)
+        given = _read(data, self.columns, self.frequency, known)
+        return given if own is None else joined(own, given)
 
     def _own(self, state: ForecastState) -> ForecastState:
         if state.model != self.checksum:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -95,6 +95,39 @@ def repeated(panel: Panel, series: np.ndarray, *, copies: int, rows: int, ahead:
     starts = panel.starts[which] + panel.observed[which] - np.repeat(kept, copies)
     ids = [panel.ids[i] for (i,) in _numbers(which)]
     return _of_rows(panel, with_nothing, ids, taken, starts, np.repeat(kept, copies), which)
+
+
+def continued(panel: Panel, ahead: Panel) -> Panel:
+    """The history of each series, and after it the rows of the same series in `ahead` that come later: of those, only
+    known covariates are kept. Rows after a history that the panel has itself go.
+
+    Example:
+        >>> panel = Panel.of({"a": [1.0, 2.0], "b": [5.0]})
+        >>> continued(panel, panel).lengths.tolist(), continued(panel, panel).observed.tolist()
+        ([2, 1], [2, 1])
+    """
+    first, nothing = len(panel.y), len(panel.y) + len(ahead.y)
+    places = {name: number for number, name in enumerate(ahead.ids)}
+    taken: list[np.ndarray] = []
+    for i, name in enumerate(panel.ids):
+        j = places.get(name, -1)
+        rows = _rows(ahead, j)[int(ahead.observed[j]) :] if j >= 0 else _rows(ahead, j)
+        taken.append(np.concatenate([_history(panel, i), rows + first]))
+    given = {covariate.name: covariate for covariate in ahead.covariates}
+    covariates = tuple(_ahead(c, given, nothing + 1) for c in panel.covariates)
+    y = np.concatenate([panel.y, np.full(len(ahead.y) + 1, np.nan)])
+    return _of_rows(panel, Rows(y, covariates), panel.ids, taken, panel.starts, panel.observed)
+
+
+def _ahead(covariate: Covariate, given: Mapping[str, Covariate], rows: int) -> Covariate:
+    """A covariate with values for `rows` rows, those `given` after its own where it is known, else none."""
+    if covariate.role == "static":
+        return covariate
+    if covariate.role == "known":
+        return _both(covariate, given[covariate.name])
+    values = np.full(rows, covariate.missing, covariate.values.dtype)
+    values[: len(covariate.values)] = covariate.values
+    return replace(covariate, values=values)
 
 
 def _numbers(*arrays: np.ndarray) -> list[list[int]]:
