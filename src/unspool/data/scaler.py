@@ -35,7 +35,7 @@ class Scaler:
     @classmethod
     def fit(cls, numbers: np.ndarray, features: tuple[str, ...]) -> Scaler:
         """Mean and deviation of `numbers` `[steps, F]`, feature by feature; a constant feature keeps its scale."""
-        found = [_mean_and_deviation(column.astype(np.float64)) for column in numbers.T]
+        found = [mean_and_deviation(column.astype(np.float64)) for column in numbers.T]
         return cls(features, tuple(mean for mean, _ in found), tuple(deviation for _, deviation in found))
 
     def __call__(self, numbers: np.ndarray) -> np.ndarray:
@@ -63,8 +63,11 @@ class Scaler:
         return cls(features, tuple(map(float, content["mean"])), tuple(map(float, content["deviation"])))
 
 
-def _mean_and_deviation(values: np.ndarray) -> tuple[float, float]:
-    """Of equal numbers, and of none, the deviation is 1; computed, both would be off by rounding."""
+def mean_and_deviation(values: np.ndarray) -> tuple[float, float]:
+    """Of float64 `values` `[n]`; of equal numbers, and of none, the deviation is 1.
+
+    Computed, both would be off by rounding.
+    """
     if not len(values) or values.min() == values.max():
         return (float(values[0]) if len(values) else 0.0), 1.0
     return float(values.mean()), float(values.std())

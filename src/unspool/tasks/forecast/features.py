@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from unspool.data.scaler import mean_and_deviation
 from unspool.data.series import Covariate, Frequency, Panel
 from unspool.errors import DataError
 
@@ -30,11 +31,7 @@ class Real:
     def learn(cls, covariate: Covariate, used: np.ndarray) -> Real:
         """From the rows that are `used` `[rows]`; of a static covariate, from all series."""
         values = np.asarray(covariate.values if covariate.role == "static" else covariate.values[used], np.float64)
-        values = values[np.isfinite(values)]
-        mean = float(values.mean()) if len(values) else 0.0
-        spread = float(values.std()) if len(values) else 0.0
-        # Of equal numbers the deviation is rounding, not always 0.
-        return cls(covariate.name, covariate.role, mean, spread if spread > 1e-12 * abs(mean) else 1.0)
+        return cls(covariate.name, covariate.role, *mean_and_deviation(values[np.isfinite(values)]))
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
         """`values` `[…]` as `[…, 2]` float32: the value, 0 where there is none, and whether there is one."""
