@@ -99,7 +99,8 @@ def test_unequal_line_counts_name_both(tmp_path: Path) -> None:
         ("a.txt", b"a\n", r"expected two files"),
         ("a.jsonl", b"[" * 100_000, r"a\.jsonl, line 1: expected a JSON object"),
         ("a.jsonl", b'{"source": "\\ud800", "target": "b"}\n', r"a\.jsonl, line 1: .source. has the lone surrogate"),
-        ("a.jsonl", b'{"source": "a", "target": "b"}\n\n', r"a\.jsonl, line 2: expected a JSON object"),
+        ("a.jsonl", b'{"source": "a", "target": "b"}\n\n{\n', r"a\.jsonl, line 3: expected a JSON object"),
+        ("a.jsonl", b"\n \t\r\n", r"a\.jsonl has blank lines only"),
         ("a.tsv", b"a\tb\nc\xff\td\n", r"a\.tsv, line 2: byte 2 of the line is not UTF-8"),
     ],
 )
@@ -107,6 +108,28 @@ def test_damage_is_named(name: str, content: bytes, message: str, tmp_path: Path
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match=message):
         open_parallel([tmp_path / name])
+
+
+@pytest.mark.parametrize(
+    ("name", "one", "two"),
+    [
+        ("a.jsonl", '{"source": "a", "target": "b"}', '{"source": "c", "target": ""}'),
+        ("a.tsv", "a\tb", "c\t"),
+    ],
+)
+def test_blank_lines_hold_nothing_but_count(name: str, one: str, two: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(f"\n{one}\r\n  \n\r\n{two}\n\n")
+    corpus = open_parallel([tmp_path / name])
+    assert list(corpus) == [("a", "b"), ("c", "")] and (len(corpus), corpus[-1]) == (2, ("c", ""))
+    assert [corpus.place(i, "target") for i in range(2)] == [f"{tmp_path / name}, line {n}, target" for n in (2, 5)]
+
+
+def test_an_empty_pair_is_no_blank_line(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text("\t\na\tb\n")
+    assert list(open_parallel([tmp_path / "a.tsv"])) == [("", ""), ("a", "b")]
+    (tmp_path / "a.de").write_text("a\n\n")
+    (tmp_path / "a.en").write_text("b\n\n")
+    assert list(open_parallel([tmp_path / "a.de", tmp_path / "a.en"])) == [("a", "b"), ("", "")]
 
 
 def test_missing_files_folders_and_nothing(tmp_path: Path) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Literal, Protocol
+
+import numpy as np
 
 from unspool.data.given import Paths, half_character, paths_of
 from unspool.data.lines import EXPECTED, Lines
@@ -55,37 +58,50 @@ class TwoFiles:
 
 
 class OneFile:
-    """A pair a line, as `parse` reads it; `parse` raises `ValueError` for a line that holds none."""
+    """A pair a line, as `parse` reads it: None for a blank line, which holds nothing but counts; `ValueError` for one
+    that holds something else."""
 
-    def __init__(self, path: Path, parse: Callable[[str], Pair]) -> None:
-        self._lines, self._parse = Lines(path, check=parse), parse
+    def __init__(self, path: Path, parse: Callable[[str], Pair | None]) -> None:
+        holds = array("b")
+        self._lines, self._parse = Lines(path, check=lambda line: holds.append(parse(line) is not None)), parse
+        self._numbers = range(len(holds)) if all(holds) else np.flatnonzero(np.asarray(holds))
+        if not len(self._numbers):
+            raise DataError(f"{path} has blank lines only; expected a pair of texts on each line")
 
     def __len__(self) -> int:
-        return len(self._lines)
+        return len(self._numbers)
 
     def __getitem__(self, index: int) -> Pair:
         try:
-            return self._parse(self._lines[index])
+            pair = self._parse(self._lines[int(self._numbers[index])])
+            if pair is None:
+                raise ValueError("it is blank")
         except ValueError as error:
-            raise DataError(
-                f"{self._lines.path}, line {index + 1}: {error}; it was changed while it was in use"
-            ) from None
+            raise DataError(f"{self._line(index)}: {error}; it was changed while it was in use") from None
+        return pair
 
     def __iter__(self) -> Iterator[Pair]:
         return (self[i] for i in range(len(self)))
 
     def place(self, index: int, side: Side) -> str:
-        return f"{self._lines.path}, line {index + 1}, {side}"
+        return f"{self._line(index)}, {side}"
+
+    def _line(self, index: int) -> str:
+        return f"{self._lines.path}, line {int(self._numbers[index]) + 1}"
 
 
-def _parse_tsv(line: str) -> Pair:
+def _parse_tsv(line: str) -> Pair | None:
     columns = line.split("\t")
-    if len(columns) < 2:
+    if len(columns) > 1:
+        return columns[0], columns[1]
+    if line.strip():
         raise ValueError("there is no tab; expected source<TAB>target")
-    return columns[0], columns[1]
+    return None
 
 
-def _parse_json(line: str, keys: Pair) -> Pair:
+def _parse_json(line: str, keys: Pair) -> Pair | None:
+    if not line.strip():
+        return None
     try:
         found = json.loads(line)
         source, target = found[keys[0]], found[keys[1]]
@@ -129,7 +145,8 @@ def open_parallel(paths: Paths, *, keys: Pair = JSON_KEYS) -> ParallelCorpus:
     """Open parallel text; every file may end in `.gz`.
 
     Two files hold one text a line, line by line each other's translation. One `.tsv` file holds `source<TAB>target`
-    (further columns are ignored); one `.jsonl` file holds an object a line, with the two texts under `keys`.
+    (further columns are ignored); one `.jsonl` file holds an object a line, with the two texts under `keys`. In one
+    file blank lines are passed over; in one of two, a blank line is an empty text.
 
     Raises:
         DataError: wrong number or kind of files, missing, empty or damaged file, unequal line counts, or a line that
