@@ -87,7 +87,35 @@ def test_a_file_of_tokens_only_and_another_column(run: Path, tmp_path: Path) -> 
     tags = [one.tag for one in unspool.load(run).tag(["Mr rose"])[0]]
     assert output("tag", run, tmp_path / "a.txt") == f"Mr {tags[0]}\nrose {tags[1]}\n"
     (tmp_path / "b.txt").write_text("1 Mr\n2 rose\n")
-    assert output("tag", run, tmp_path / "b.txt", "--token-column", 2) == f"1 Mr {tags[0]}\n2 rose {tags[1]}\n"
+    for column in (2, -1):
+        printed = output("tag", run, tmp_path / "b.txt", "--token-column", column)
+        assert printed == f"1 Mr {tags[0]}\n2 rose {tags[1]}\n"
+    assert "token_column is 0; columns count from 1" in problem("tag", run, tmp_path / "b.txt", "--token-column", 0)
+    message = problem("tag", run, tmp_path / "b.txt", "--token-column", -3)
+    assert "b.txt, line 1: there is no column -3 for the token among 2" in message
+    (tmp_path / "c.txt").write_text("O Mr\nO rose\n")  # a file with tags, told by their column in training
+    assert output("tag", run, tmp_path / "c.txt", "--token-column", "-1").split("\n")[0] == f"O Mr {tags[0]}"
+
+
+def test_the_token_may_be_in_the_last_column_in_training(run: Path, data: Path, tmp_path: Path) -> None:
+    turned = tmp_path / "turned.conll"
+    turned.write_text("".join(" ".join(line.split()[::-1]) + "\n" for line in data.read_text().splitlines()))
+    out = tmp_path / "run"
+    columns = ["--token-column", -1, "--tag-column", 1]
+    output("train", "tag", "--train", turned, "--valid", turned, "--out", out, *SMALL, *columns)
+    assert unspool.load(out).tag(["Mr rose"]) == unspool.load(run).tag(["Mr rose"])
+    (tmp_path / "new.conll").write_text("NNP Mr\nNNP rose\n")
+    assert [line.split()[:2] for line in output("tag", out, tmp_path / "new.conll").splitlines()] == [
+        ["NNP", "Mr"], ["NNP", "rose"],
+    ]  # fmt: skip
+    (tmp_path / "new.conll").write_text("Mr\tx\nrose\tx\n")
+    tags = [one.tag for one in unspool.load(run).tag(["Mr rose"])[0]]
+    printed = output("tag", out, tmp_path / "new.conll", "--token-column", 1)
+    assert printed == f"Mr\tx\t{tags[0]}\nrose\tx\t{tags[1]}\n"
+    refused = problem("train", "tag", "--train", turned, "--out", tmp_path / "none", "--token-column", 0)
+    assert "token_column is 0; columns count from 1, or from the end: -1 is the last" in refused
+    measured = json.loads(output("evaluate", out, "--test", data, "--token-column", 1, "--tag-column", -1))
+    assert measured == json.loads(output("evaluate", run, "--test", data))
 
 
 def test_json_lines(run: Path, tmp_path: Path) -> None:

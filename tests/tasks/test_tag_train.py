@@ -59,12 +59,17 @@ def test_one_tag_alone_is_refused(tagging: Any, tags: list[str], message: str, t
 
 
 def test_long_sequences_are_left_out_of_training_alone(tagging: Any, tmp_path: Path) -> None:
-    with pytest.warns(UserWarning, match=r"\d+ of 80 sequences have more than 6 tokens .* --max-length"):
+    with pytest.warns(UserWarning, match=r"left out: \d+ of 80 sequences, with more than 6 tokens; .* --max-length"):
         run = tagging.fit(tmp_path / "run", max_length=6)
     assert len(unspool.load(run).tag([["rose"] * 3000])[0]) == 3000
-    with pytest.raises(DataError, match="all are too long"), pytest.warns(UserWarning):
-        long = [sentence for sentence in tagging.DATA.train if len(sentence.tokens) > 2]
-        tagging.fit(tmp_path / "none", data=TagData(long, tagging.DATA.valid), max_length=1)
+    long = [sentence for sentence in tagging.DATA.train if len(sentence.tokens) > 2]
+    one = next(sentence for sentence in long if len(set(sentence.tags)) > 1)
+    for rows, said in ((long, f"{len(long)} of {len(long)} sequences"), ([one], "1 of 1 sequence")):
+        with (
+            pytest.raises(DataError, match="all are too long"),
+            pytest.warns(UserWarning, match=f"left out: {said}, with more than 1 token; "),
+        ):
+            tagging.fit(tmp_path / "none", data=TagData(rows, tagging.DATA.valid), max_length=1)
 
 
 def test_a_folder_that_holds_a_run_is_refused(tagging: Any, names: Path) -> None:

@@ -37,7 +37,7 @@ from unspool.train.files import write_bytes
 
 PRESETS = Presets(dates.PRESET, dates.TRAINING_PRESET)
 AS_TRAINED = r"\[default: as in training]"
-TokenOption = Annotated[int | None, typer.Option(help=f"CoNLL column of the token, from 1. {AS_TRAINED}")]
+TokenOption = Annotated[int | None, typer.Option(help=f"CoNLL column of the token, from 1; -1: the last. {AS_TRAINED}")]
 TagOption = Annotated[int | None, typer.Option(help=f"CoNLL column of the tag, from 1; -1: the last. {AS_TRAINED}")]
 CommentsOption = Annotated[
     bool | None,
@@ -114,7 +114,7 @@ def tag(
     """Tag files or texts. CoNLL: the same lines with the tag as one more column; texts: a token and its tag a line."""
     with side_files({"--html": html}, run, *(ensemble or []), *(source or [])):
         model = taggers([run, *(ensemble or [])], cell)
-        columns = model.columns if token_column is None else Columns(token_column, comments=model.columns.comments)
+        columns = model.columns if token_column is None else model.columns.with_token(token_column)
         answers: list[list[Tagged]] = []
         failed = False
         files, texts = files_or_texts(source or [], "unspool tag RUN")

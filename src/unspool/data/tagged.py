@@ -49,6 +49,15 @@ class Columns:
         if self.token_column == self.tag_column:
             raise ConfigError(f"token_column and tag_column are both {self.token_column}; name two columns")
 
+    def with_token(self, column: int) -> Columns:
+        """The token in another column, where no tags are read: their column may become another one too.
+
+        Example:
+            >>> Columns(token_column=1, tag_column=-1).with_token(-1).token_column
+            -1
+        """
+        return Columns(column, -1 if column > 0 else 1, self.comments)
+
 
 def read_tagged(path: Path | str, columns: Columns | None = None, *, tags: bool = True) -> list[Tokens]:
     """The sequences of a file.

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from unspool.data.pools import Pools
 from unspool.data.tagged import Tokens
+from unspool.data.wording import counted
 from unspool.data.words import Forms, WordBatch, Words
 from unspool.errors import DataError
 
@@ -51,10 +52,10 @@ class TagBatches:
         max_length: int | None = None, seed: int = 0,
     ) -> None:  # fmt: skip
         self.sequences = [s for s in sequences if max_length is None or len(s.tokens) <= max_length]
-        if left_out := len(sequences) - len(self.sequences):
+        if max_length is not None and (left_out := len(sequences) - len(self.sequences)):
             warnings.warn(
-                f"{left_out} of {len(sequences)} sequences have more than {max_length} tokens and are left out; raise "
-                "--max-length to keep them, or end sequences with blank lines",
+                f"left out: {left_out} of {counted(len(sequences), 'sequence')}, with more than "
+                f"{counted(max_length, 'token')}; raise --max-length to keep more, or end sequences with blank lines",
                 stacklevel=2,
             )
         if not self.sequences:
