@@ -173,6 +173,21 @@ def test_states_are_the_final_states(letters: Path, slopes: Path) -> None:
     assert classifier.states([]).shape == (0, 24)
 
 
+def test_vectors_are_those_that_the_answer_is_made_from(letters: Path, slopes: Path) -> None:
+    for run, given in ((letters, ["abc", "", "d"]), (slopes, list(np.random.default_rng(0).normal(size=(4, 5, 3))))):
+        classifier = unspool.load(run)
+        (member,) = classifier.members
+        vectors = classifier.encode(given)
+        outputs = member.model.judge(vectors).detach()
+        expected = [list(answer.probabilities.values()) for answer in classifier.classify(given)]
+        found = member.target.predictions(outputs, member.temperature)
+        torch.testing.assert_close(found, torch.tensor(expected, dtype=found.dtype), atol=1e-6, rtol=1e-5)
+        assert classifier.encode([]).shape == (0, vectors.shape[1])
+        torch.testing.assert_close(classifier.encode(given[:1])[0], vectors[0])
+    with pytest.raises(ConfigError, match=r"encode takes a list of arrays, but got one array"):
+        unspool.load(slopes).encode(np.ones((2, 3)))
+
+
 def test_saliency_of_texts(letters: Path) -> None:
     classifier = unspool.load(letters)
     weights = classifier.saliency("bacd")
@@ -260,7 +275,7 @@ def test_outputs_that_are_not_finite_are_no_answer(tmp_path: Path) -> None:
     given = numbers([np.ones((3, 3)), np.full((200, 3), 3e38)], ["up", "up"])
     found = classifier.attempt(given)
     assert not isinstance(found[0], str) and isinstance(found[1], str)
-    for ask in (classifier.classify, classifier.evaluate):
+    for ask in (classifier.classify, classifier.evaluate, classifier.encode):
         with pytest.raises(DataError, match=r"words\.csv, row 3 makes outputs of the network that are not finite"):
             ask(given)
 

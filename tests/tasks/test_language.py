@@ -24,6 +24,7 @@ from unspool.cells import GRUCell, LSTMCell
 from unspool.cells.state import tensors
 from unspool.errors import ConfigError, DataError, RunError, UnspoolError
 from unspool.tasks.language import CompleteOptions, LanguageData, LanguageModel, LanguageSettings, train
+from unspool.tasks.language.reading import Reading
 from unspool.tasks.language.score import Row, cut, following, nats
 from unspool.train import TrainSettings
 
@@ -99,6 +100,20 @@ def test_a_score_is_that_of_torchs_own_layers(model: LanguageModel) -> None:
         assert (found.characters, found.symbols) == (len(text), len(ids) - 1)
         assert found.bits_per_character == pytest.approx(found.nats / max(len(text), 1) / math.log(2))
     assert len(model.tokenizer.encode("é漢")) == 5  # bytes: nothing that is written is without a probability
+
+
+def test_a_text_is_encoded_as_the_state_that_it_leaves(model: LanguageModel, several: dict[str, LanguageModel]) -> None:
+    texts = ["one\n", "", TEXT[:700], "two three\n"]
+    for each in (model, *several.values()):
+        vectors = each.encode(texts)
+        assert vectors.shape == (4, SIZES["hidden"]) and each.encode([]).shape == (0, SIZES["hidden"])
+        for text, vector in zip(texts, vectors, strict=True):
+            reading = Reading(each.networks, each.state().layers)
+            reading.read(torch.tensor([each.state().symbol, *each.tokenizer.encode(text)]))
+            assert torch.equal(vector, tensors(reading.layers[0][-1])[0][0])
+        assert torch.equal(each.encode(["two\n"], state=each.state("one\n"))[0], each.encode(["one\ntwo\n"])[0])
+    with pytest.raises(ConfigError, match=r"encode takes a list of texts, but got one text"):
+        model.encode("one")
 
 
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=40), st.integers(1, 9), st.integers(0, 12))

@@ -63,6 +63,20 @@ def test_order_and_neighbours_do_not_matter(names: Path, chained: Path) -> None:
             assert [one.probability for one in found] == pytest.approx([one.probability for one in expected], abs=1e-5)
 
 
+def test_each_token_has_a_vector_that_its_scores_are_made_from(names: Path) -> None:
+    tagger = unspool.load(names)
+    texts = ["Mr rose sings", "", ["a"], "a bush Mr field sings a rose"]
+    found = tagger.encode(texts)
+    assert [tuple(vectors.shape) for vectors in found] == [(3, 24), (0, 24), (1, 24), (7, 24)]
+    for text, vectors, answer in zip(texts, found, tagger.tag(texts), strict=True):
+        shares = tagger.models[0].output(vectors).detach().softmax(1)
+        assert [float(row.max()) for row in shares] == pytest.approx([one.probability for one in answer], abs=1e-5)
+        torch.testing.assert_close(tagger.encode([text])[0], vectors)
+    assert tagger.encode([]) == []
+    with pytest.raises(ConfigError, match=r"encode takes a list of texts"):
+        tagger.encode("Mr rose")
+
+
 def test_unknown_words_are_read_by_their_pieces_and_neighbours(tagging: Any, names: Path) -> None:
     assert tagging.answers(unspool.load(names), "Mr Żółć sings")[0::2] == ["O", "O"]
     assert len(tagging.answers(unspool.load(names), "漢字 😀 \u200f")) == 3
@@ -120,9 +134,7 @@ def test_tags_that_training_never_saw_count_as_wrong(tagging: Any, names: Path, 
     file.write_text("a O\nrose O\n\na O\nrose B-LOC\n")
     for crf in (False, True):
         run = tagging.fit(tmp_path / str(crf), crf=True) if crf else names
-        with pytest.warns(
-            UserWarning, match=r"1 tokens have tags that training never saw \(B-LOC; .*test\.conll, line 4"
-        ):
+        with pytest.warns(UserWarning, match=r"training never saw the tags of 1 token \(B-LOC; .*test\.conll, line 4"):
             metrics = unspool.load(run).evaluate([file])
         assert metrics["accuracy"] <= 0.75 and metrics["span_f1"] == 0 and math.isfinite(metrics["loss"])
     only = tmp_path / "only.conll"

@@ -34,13 +34,7 @@ class Answers:
 
     def __init__(self, classifier: Classifier, columns: Columns, given: list[str], *, labelled: bool) -> None:
         self._classifier, self._columns, self._labelled = classifier, columns, labelled
-        if classifier.kind == "text":
-            self._files, self._texts = files_or_texts(given, "unspool classify RUN")
-        else:
-            self._files, self._texts = [Path(name) for name in given], []
-            if missing := [name for name in given if not os.path.exists(name)]:
-                reads = f"{classifier.runs[0].path} reads numbers, not texts"
-                raise ConfigError(f"there is no file {missing[0]!r}, and {reads}; name files that are there")
+        self._files, self._texts = files_or_lines(classifier, given, "unspool classify RUN")
 
     def write(self, out: Path | None) -> bool:
         """Write the table; whether a sequence could not be answered."""
@@ -90,7 +84,7 @@ class Answers:
             lines = [line for chunk in chunks(self._texts) for line in chunk]
             if wrong := next((line for line in lines if line.problem is not None), None):
                 raise DataError(f"{wrong.name} {wrong.problem}")
-            return _of_lines(lines)
+            return of_lines(lines)
         return self._classifier.opened(self._files or None, self._columns, labelled=self._labelled)
 
     def _answered(self) -> Iterator[tuple[list[str], list[Prediction | None]]]:
@@ -98,7 +92,7 @@ class Answers:
         if self._classifier.kind == "text" and not self._files:
             yield [], []  # so that the table begins before the first line comes
             for lines in chunks(self._texts):
-                yield [str(line.number) for line in lines], self._answers(_of_lines(lines), [x.problem for x in lines])
+                yield [str(line.number) for line in lines], self._answers(of_lines(lines), [x.problem for x in lines])
             return
         done = 0
         for part in self._parts():
@@ -142,6 +136,16 @@ class Answers:
         return [None if isinstance(answer, str) else answer for answer in found]
 
 
+def files_or_lines(classifier: Classifier, given: list[str], command: str) -> tuple[list[Path], list[str]]:
+    """The arguments of `command` as files, or as texts; a classifier of numbers takes files alone."""
+    if classifier.kind == "text":
+        return files_or_texts(given, command)
+    if missing := [name for name in given if not os.path.exists(name)]:
+        reads = f"{classifier.runs[0].path} reads numbers, not texts"
+        raise ConfigError(f"there is no file {missing[0]!r}, and {reads}; name files that are there")
+    return [Path(name) for name in given], []
+
+
 def draw_measured(classifier: Classifier, measured: Measured, folder: Path) -> None:
     """Confusion matrix (also as JSON) and reliability diagram, as PNG and SVG."""
     from unspool.tasks.classify.metrics import confusion, reliability
@@ -173,7 +177,8 @@ def _ids(sequences: Sequences, done: int) -> list[str]:
     return list(sequences.ids or (str(i) for i in range(done + 1, done + len(sequences) + 1)))
 
 
-def _of_lines(lines: list[Line]) -> Sequences:
+def of_lines(lines: list[Line]) -> Sequences:
+    """Lines as texts to classify, each named as it is there."""
     return Sequences("text", [x.text for x in lines], None, None, (), None, None, lambda i: lines[i].name)
 
 

@@ -77,7 +77,7 @@ def evaluate(
     _check_files(test, chosen)
     with side_files({"--out": out, "--report": report}, *run, *(test or [])):
         model = loaded(run, cell)
-        _check_options(chosen, type(model), run[0])
+        check_options(chosen, type(model), run[0])
         if isinstance(model, Forecaster):
             return measure_forecaster(model, test, **chosen)
         if isinstance(model, Translator):
@@ -100,7 +100,7 @@ def _check_files(test: list[Path] | None, chosen: Mapping[str, Any]) -> None:
         raise ConfigError(f"{_flag(of_files[0])} is about --test, but no --test was given; name the test files")
 
 
-def _check_options(chosen: Mapping[str, Any], model: type[Any], run: Path) -> None:
+def check_options(chosen: Mapping[str, Any], model: type[Any], run: Path) -> None:
     """Refuse options that belong to models of other tasks."""
     _, own = OPTIONS.get(model, ("", ()))
     for name in chosen:

@@ -10,7 +10,7 @@ import sys
 import warnings
 from itertools import pairwise
 
-from unspool.cli import bench, classify, evaluate, forecast, language, tag, translate  # noqa: F401  each hangs its commands on the apps
+from unspool.cli import bench, classify, encode, evaluate, forecast, language, tag, translate  # noqa: F401  each hangs its commands on the apps
 from unspool.cli.apps import app, say
 from unspool.cli.side_files import listened_to
 from unspool.errors import ConfigError, UnspoolError

@@ -1,4 +1,4 @@
-"""`unspool train translate`, `translate` and `encode`."""
+"""`unspool train translate` and `translate`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from unspool.cli.lines import Line, chunks
 from unspool.cli.side_files import check_ending, side_files
 from unspool.cli.training import DEFAULT_EPOCHS, Presets, is_default, paths, report, settings
 from unspool.data.corpus import JSON_KEYS
-from unspool.errors import ConfigError, DataError
+from unspool.errors import ConfigError
 from unspool.options import with_options
 from unspool.tasks.translate import DecodeOptions, Source, TranslateSettings, Translator, dates
 from unspool.train import TrainSettings
@@ -152,20 +152,3 @@ def _draw(translator: Translator, options: DecodeOptions, texts: list[str], path
     best = translator.detailed(texts, options, keep_attention=True)[0][0]
     draw_attention(best, path)
     print(best.text)
-
-
-@app.command()
-def encode(
-    run: RunArgument,
-    text: Annotated[list[str] | None, typer.Argument(help="Texts; without any, the lines of stdin.")] = None,
-    cell: CellsOption = None,
-) -> None:
-    """The 1-D vector of each text, the encoder's final state: one JSON list a line."""
-    translator = translators([run], cell)
-    for chunk in chunks(text):
-        for line in chunk:
-            problem = line.problem or translator.read(line.text).problem
-            if problem is not None:
-                raise DataError(f"{line.name} {problem}")
-        for vector in translator.encode([line.text for line in chunk]).tolist():
-            print(json.dumps(vector))

@@ -60,5 +60,5 @@ def default_origin(run: Run, job: str, *, seed: bool = False) -> dict[str, Any]:
             "--test, or restore the file from a copy"
         )
     if origin.get("job") != job:
-        raise ConfigError(f"{run.path} was trained on files; name the test files with --test")
+        raise ConfigError(f"{run.path} was trained on files; name the test files (of evaluate: --test)")
     return origin

@@ -142,9 +142,7 @@ class Classifier:
         assert sequences.labels is not None
         targets = self.target.encode(sequences.labels, sequences.places)
         predictions = self._predictions(sequences)
-        if not predictions.isfinite().all():
-            worst = int((~predictions.isfinite().all(1)).int().argmax())
-            raise DataError(f"{sequences.places(worst)} {NOT_FINITE}")
+        _check_finite(predictions, sequences)
         metrics: dict[str, Any] = {"sequences": len(targets), **self.target.metrics(predictions, targets)}
         plain = predictions
         if self.target.has_probabilities:
@@ -185,14 +183,22 @@ class Classifier:
         for member in self.members:
             member.inputs.check(sequences)
 
+    def encode(self, given: Any) -> Tensor:
+        """The vector that each sequence is judged by, which its read-out gives: `[N, R]`; of the first run."""
+        sequences = self._checked(given, "encode")
+        vectors = self._embedded(sequences, self.members[0].model.vectors)
+        _check_finite(vectors, sequences)
+        return vectors
+
     def states(self, given: Any) -> Tensor:
-        """The final state of the top layer after each sequence, both directions joined: `[N, S]`; of the first run."""
-        sequences, member = self._checked(given, "states"), self.members[0]
+        """The final state of the top layer after each sequence, both directions joined, whatever the read-out:
+        `[N, S]`; of the first run."""
+        return self._embedded(self._checked(given, "states"), self.members[0].model.states)
 
-        def states(inputs: Tensor, lengths: Tensor) -> Tensor:
-            return member.model.states(member.model.embed(inputs), lengths)
-
-        return _mapped(states, member.inputs.pack(sequences))
+    def _embedded(self, sequences: Sequences, function: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+        """`function(embedded, lengths)` of the first run."""
+        model, inputs = self.members[0].model, self.members[0].inputs
+        return _mapped(lambda rows, lengths: function(model.embed(rows), lengths), inputs.pack(sequences))
 
     def saliency(self, one: Any) -> np.ndarray:
         """How much each step of one text, or of one array `[T, F]`, speaks for the answer: `[T]`; of the first run.
@@ -254,6 +260,13 @@ def _problems_of(inputs: Inputs, sequences: Sequences) -> list[str | None]:
     for i in np.flatnonzero(packed.lengths > STEP_LIMIT).tolist():
         found[i] = f"has {counted(packed.lengths[i], 'step')}; the limit is {STEP_LIMIT}. Cut it into parts"
     return found
+
+
+def _check_finite(outputs: Tensor, sequences: Sequences) -> None:
+    """`DataError` names the first sequence with an output that is not finite."""
+    wrong = ~outputs.isfinite().all(1)
+    if wrong.any():
+        raise DataError(f"{sequences.places(int(wrong.int().argmax()))} {NOT_FINITE}")
 
 
 @torch.no_grad()

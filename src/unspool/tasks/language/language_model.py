@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +20,9 @@ from unspool.data.lossless import load_lossless, lossless_bytes
 from unspool.data.lossless_base import LosslessTokenizer
 from unspool.data.plain_text import read_text
 from unspool.errors import ConfigError
+from unspool.layers.readout import final_state
 from unspool.tasks.language.complete import CompleteOptions, Completion
+from unspool.tasks.language.encode import final_states
 from unspool.tasks.language.model import LanguageNetwork
 from unspool.tasks.language.python_job import test_texts
 from unspool.tasks.language.reading import Reading
@@ -115,19 +117,25 @@ class LanguageModel:
     def score(self, texts: Iterable[str], *, state: State | None = None) -> list[Score]:
         """What each text costs: nats, characters, symbols, bits a character. Each is read from `state`, if given, or
         from the beginning."""
-        given = listed(texts, "score")
-        for number, text in enumerate(given, 1):
-            check_text(text, f"text {number}")
-        begin = self.state("", state)
+        given, begin = _texts(texts, "score"), self.state("", state)
         rows = [following(self.tokenizer.encode(text), begin.symbol) for text in given]
         costs = self._costs(rows, begin)
         return [Score(cost, len(text), len(row.target)) for text, row, cost in zip(given, rows, costs, strict=True)]
 
+    def encode(self, texts: Iterable[str], *, state: State | None = None) -> Tensor:
+        """The final state of the top layer after each text, `[N, S]`, of the first run. Each is read from `state`, if
+        given, or from the beginning."""
+        given, begin = _texts(texts, "encode"), self.state("", state)
+        rows = [np.concatenate([[begin.symbol], self.tokenizer.encode(text)]) for text in given]
+        found = torch.zeros(len(rows), final_state(begin.layers[0], bidirectional=False).shape[1])
+        for batch in _batches([len(row) for row in rows]):
+            layers = cat_rows([begin.layers[0]] * len(batch))
+            found[batch] = final_states(self.networks[0], [rows[i] for i in batch], layers)
+        return found
+
     def _costs(self, rows: Sequence[Row], begin: State) -> list[float]:
         costs = [0.0] * len(rows)
-        order = sorted((i for i, row in enumerate(rows) if len(row.target)), key=lambda i: len(rows[i].target))
-        for at in range(0, len(order), BATCH_ROWS):
-            batch = order[at : at + BATCH_ROWS]
+        for batch in _batches([len(row.target) for row in rows]):
             found = nats(self.networks, [rows[i] for i in batch], cat_rows([begin.layers] * len(batch)))
             for i, cost in zip(batch, found.tolist(), strict=True):
                 costs[i] = cost
@@ -156,6 +164,20 @@ class LanguageModel:
                 "with this one"
             )
         return state
+
+
+def _texts(given: Any, method: str) -> list[str]:
+    texts = listed(given, method)
+    for number, text in enumerate(texts, 1):
+        check_text(text, f"text {number}")
+    return texts
+
+
+def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """The numbers of the rows that are not empty, some of like length at a time."""
+    order = sorted((i for i, length in enumerate(lengths) if length), key=lambda i: lengths[i])
+    for at in range(0, len(order), BATCH_ROWS):
+        yield order[at : at + BATCH_ROWS]
 
 
 def _one_tokenizer(runs: Sequence[Run]) -> LosslessTokenizer:

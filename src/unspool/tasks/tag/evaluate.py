@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from unspool.data.tagged import Tokens
+from unspool.data.wording import counted
 from unspool.tasks.tag.batches import TagBatch
 from unspool.tasks.tag.model import TagModel
 from unspool.tasks.tag.spans import SpanCounts
@@ -72,7 +73,7 @@ def warn_of_unknown_tags(sequences: Iterable[Tokens], tags: Iterable[str]) -> No
     if unknown:
         names = ", ".join(sorted(unknown)[:10])
         warnings.warn(
-            f"{sum(unknown.values())} tokens have tags that training never saw ({names}; first in the sequence at "
-            f"{first}); every answer to them counts as wrong",
+            f"training never saw the tags of {counted(sum(unknown.values()), 'token')} ({names}; first in the sequence "
+            f"at {first}); every answer to them counts as wrong",
             stacklevel=2,
         )

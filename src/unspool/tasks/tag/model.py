@@ -60,9 +60,13 @@ class TagModel(nn.Module):
 
     def forward(self, batch: WordBatch) -> Tensor:
         """Scores `[B, T, K]`, in single precision at least; those past a row's end mean nothing."""
-        y, _ = self.net(self.dropout(self.embedded(batch)), lengths=batch.lengths)
-        scores = self.output(self.dropout(y))
+        scores = self.output(self.dropout(self.features(batch)))
         return scores.float() if scores.dtype in (torch.float16, torch.bfloat16) else scores
+
+    def features(self, batch: WordBatch) -> Tensor:
+        """y: `[B, T, O]`, 0 past a row's end."""
+        y, _ = self.net(self.dropout(self.embedded(batch)), lengths=batch.lengths)
+        return y
 
     def embedded(self, batch: WordBatch) -> Tensor:
         """x: `[B, T, width]`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -91,7 +91,23 @@ class Tagger:
         Raises:
             ConfigError: one text was given instead of a list. DataError: a text or token is none, or a token is empty.
         """
-        return self._tagged([self._tokens(text, f"text {i}") for i, text in enumerate(listed(texts, "tag"), 1)])
+        return self._tagged(self._rows(texts, "tag"))
+
+    @torch.no_grad()
+    def encode(self, texts: Iterable[str | Sequence[str]]) -> list[Tensor]:
+        """A vector for each token, where it stands: `[T, O]` for each text, of the first run.
+
+        Args, Raises: see `tag`.
+        """
+        rows, model = self._rows(texts, "encode"), self._loaded[0].model
+        found = [torch.zeros(0, model.net.output_size) for _ in rows]
+        for places, batches in self._batches(rows, self._loaded[:1]):
+            for place, features in zip(places, model.features(batches[0]), strict=True):
+                found[place] = features[: len(rows[place])].clone()
+        return found
+
+    def _rows(self, texts: Iterable[str | Sequence[str]], method: str) -> list[list[str]]:
+        return [self._tokens(text, f"text {i}") for i, text in enumerate(listed(texts, method), 1)]
 
     def _tokens(self, text: Any, place: str) -> list[str]:
         if isinstance(text, str):
@@ -136,19 +152,26 @@ class Tagger:
 
     def _tagged(self, rows: Sequence[Sequence[str]]) -> list[list[Tagged]]:
         found: list[list[Tagged]] = [[] for _ in rows]
-        filled = [number for number, row in enumerate(rows) if row]
-        if not filled:
-            return found
-        forms = [Forms(loaded.words, (rows[number] for number in filled)) for loaded in self._loaded]
-        lengths = np.asarray([len(rows[number]) for number in filled])
-        for chosen in Pools(lengths, max_tokens=BATCH_TOKENS, seed=0).plan(0):
-            numbers, shares = self._answers([form.batch(chosen.tolist()) for form in forms])
-            for at, place in enumerate(map(int, chosen)):
-                row = rows[filled[place]]
-                found[filled[place]] = [
-                    Tagged(token, self.tags[numbers[at][t]], shares[at][t]) for t, token in enumerate(row)
+        for places, batches in self._batches(rows, self._loaded):
+            numbers, shares = self._answers(batches)
+            for at, place in enumerate(places):
+                found[place] = [
+                    Tagged(token, self.tags[numbers[at][t]], shares[at][t]) for t, token in enumerate(rows[place])
                 ]
         return found
+
+    def _batches(
+        self, rows: Sequence[Sequence[str]], readers: Sequence[Loaded]
+    ) -> Iterator[tuple[list[int], list[WordBatch]]]:
+        """The rows with a token, some of like length at a time: their places, and how each run of `readers` reads
+        them."""
+        filled = [number for number, row in enumerate(rows) if row]
+        if not filled:
+            return
+        forms = [Forms(loaded.words, (rows[number] for number in filled)) for loaded in readers]
+        lengths = np.asarray([len(rows[number]) for number in filled])
+        for chosen in Pools(lengths, max_tokens=BATCH_TOKENS, seed=0).plan(0):
+            yield [filled[at] for at in chosen], [form.batch(chosen.tolist()) for form in forms]
 
     @torch.no_grad()
     def _answers(self, batches: list[WordBatch]) -> tuple[list[list[int]], list[list[float]]]:
