@@ -19,7 +19,6 @@ class Runner {
   void prepare(int threads, const T* packed) {
     barrier_ = std::make_unique<Barrier>(threads);
     threads_ = threads;
-    by_columns_ = threads > 1 && splits_columns(threads);
     chunks();
     pack_places(p_, k_, places_);
     i64 carried = 0;
@@ -78,7 +77,7 @@ class Runner {
     const i64 count = i64(bounds_.size()) - 1;
     for (i64 c = 0; c < count; c++) {
       const i64 index = p_.forward ? c : count - 1 - c;
-      chunk(own, thread, threads, bounds_[size_t(index)], bounds_[size_t(index) + 1]);
+      chunk(own, thread, threads, index);
     }
     store_states(thread, threads);
   }
@@ -90,22 +89,22 @@ class Runner {
   void alone() {
     barrier_ = std::make_unique<Barrier>(1);
     threads_ = 1;
-    by_columns_ = false;
     divide(1);
     work(0, 1);
   }
 
-  // Whether a step's columns are divided, not its rows: few rows, or matrices that no thread's cache holds, and so much
-  // work in a step that meeting several times in it costs little. Which way changes no bit of any result.
-  bool splits_columns(int threads) const {
+  // Whether a step of so many rows has its columns divided, not its rows: few rows, or matrices that no thread's cache
+  // holds, and so much work in a step that meeting several times in it costs little. Which way changes no bit of any
+  // result.
+  bool splits_columns(i64 rows, int threads) const {
     i64 matrices = 0;
     for (const Instruction& in : p_.loop)
       if (in.type == Instruction::gemm) {
         const Pack& k = p_.packs[size_t(p_.gemms[size_t(in.index)].pack)];
         matrices += k.K * k.N;
       }
-    const bool few = call_.B < 8 * threads, large = matrices * i64(sizeof(T)) > kNearBytes && call_.B <= 8 * threads;
-    return (few || large) && matrices * std::min<i64>(call_.B, 8) >= kStepWork * i64(p_.loop.size());
+    const bool few = rows < 8 * threads, large = matrices * i64(sizeof(T)) > kNearBytes && rows <= 8 * threads;
+    return threads > 1 && (few || large) && matrices * std::min<i64>(rows, 8) >= kStepWork * i64(p_.loop.size());
   }
 
   // Whole steps, so many that their scratch stays in the cache; by the program, the rows and their lengths alone.
@@ -126,17 +125,24 @@ class Runner {
     }
   }
 
-  // Ranks for each thread, with about equal sums of lengths.
+  // Ranks for each thread, in each chunk, with about equal numbers of steps: the threads meet where a chunk ends.
   void divide(int threads) {
-    ranges_.assign(1, 0);
-    const i64 total = at_.ranks.start.back();
-    i64 sum = 0, rank = 0;
-    for (int t = 1; t < threads; t++) {
-      while (rank < call_.B && sum * threads < total * t) sum += at_.steps_of(rank++);
-      ranges_.push_back(rank);
+    ranges_.clear();
+    for (size_t c = 0; c + 1 < bounds_.size(); c++) {
+      const i64 from = bounds_[c], to = bounds_[c + 1];
+      const i64 total = at_.ranks.start[size_t(to)] - at_.ranks.start[size_t(from)];
+      auto steps = [&](i64 rank) { return std::clamp<i64>(at_.steps_of(rank), from, to) - from; };
+      i64 sum = 0, rank = 0;
+      for (int t = 0; t < threads; t++) {
+        ranges_.push_back(rank);
+        while (rank < call_.B && (2 * sum + steps(rank)) * threads <= 2 * total * (t + 1)) sum += steps(rank++);
+      }
+      ranges_.push_back(call_.B);
     }
-    ranges_.push_back(call_.B);
   }
+
+  // The first rank of a thread in the chunk in hand; of the thread after the last: the number of rows.
+  i64 rank_of(i64 chunk, int thread) const { return ranges_[size_t(chunk * (threads_ + 1) + thread)]; }
 
   // States
 
@@ -164,19 +170,21 @@ class Runner {
 
   // Phases
 
-  void chunk(Thread<T>& own, int thread, int threads, i64 from, i64 to) {
+  void chunk(Thread<T>& own, int thread, int threads, i64 index) {
+    const i64 from = bounds_[size_t(index)], to = bounds_[size_t(index) + 1];
+    const i64 r0 = rank_of(index, thread), r1 = rank_of(index, thread + 1);
     const i64 first = at_.ranks.start[size_t(from)], end = at_.ranks.start[size_t(to)];
     if (thread == 0) at_.first = first;
     barrier_->wait();
     over_positions(own, p_.before, thread, threads, from, end);
     if (!p_.loop.empty()) {
-      if (by_columns_) loop_by_columns(own, thread, threads, from, to);
-      else loop(own, thread, from, to);
+      if (splits_columns(at_.ranks.active[size_t(from)], threads)) loop_by_columns(own, thread, threads, from, to);
+      else loop(own, r0, r1, from, to);
       barrier_->wait();
     }
     over_positions(own, p_.after, thread, threads, from, end);
     if (!p_.fold.empty()) {
-      fold(own, thread, from, to);
+      fold(own, r0, r1, from, to);
       barrier_->wait();
     }
     if (!p_.sums.empty()) {
@@ -219,11 +227,10 @@ class Runner {
       std::memset(at_.carried(k, b.tau, b.rank), 0, size_t(b.rows * p_.carries[k].ld) * sizeof(T));
   }
 
-  void loop(Thread<T>& own, int thread, i64 from, i64 to) {
-    for (i64 r0 = ranges_[size_t(thread)]; r0 < ranges_[size_t(thread) + 1]; r0 += kTileRows) {
-      const i64 r1 = std::min(r0 + kTileRows, ranges_[size_t(thread) + 1]);
+  void loop(Thread<T>& own, i64 begin, i64 end, i64 from, i64 to) {
+    for (i64 r0 = begin; r0 < end; r0 += kTileRows) {
       for (i64 i = from; i < to; i++) {
-        const Block b = step(p_.forward ? i : to - 1 - (i - from), r0, r1);
+        const Block b = step(p_.forward ? i : to - 1 - (i - from), r0, std::min(r0 + kTileRows, end));
         if (b.rows <= 0) continue;
         block(own, p_.loop, b);
         if (cuts(b)) cut(b);
@@ -231,8 +238,8 @@ class Runner {
     }
   }
 
-  void fold(Thread<T>& own, int thread, i64 from, i64 to) {
-    for (i64 r = ranges_[size_t(thread)]; r < ranges_[size_t(thread) + 1]; r++)
+  void fold(Thread<T>& own, i64 r0, i64 r1, i64 from, i64 to) {
+    for (i64 r = r0; r < r1; r++)
       for (i64 i = from; i < to; i++) {
         const Block b = step(p_.forward ? i : to - 1 - (i - from), r, r + 1);
         if (b.rows <= 0) continue;
@@ -347,7 +354,6 @@ class Runner {
   Products<T> products_;
   std::unique_ptr<Barrier> barrier_;
   int threads_ = 1;
-  bool by_columns_ = false;
   std::vector<i64> bounds_, ranges_, places_;
   T* packs_ = nullptr;
   std::vector<Thread<T>> own_;
