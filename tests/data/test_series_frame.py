@@ -93,6 +93,11 @@ def test_wide_frames_may_have_numbers_as_names() -> None:
         from_frame(pd.DataFrame({"ds": DAYS, 7: range(4), "7": range(4)}), SeriesColumns(form="wide"))
 
 
+def test_a_frame_without_columns_is_said_to_be_so() -> None:
+    with pytest.raises(DataError, match="the data frame has no columns at all; expected one of stamps, 'ds'"):
+        from_frame(pd.DataFrame())
+
+
 def test_truth_values_are_numbers_and_categories_are_words() -> None:
     frame = long_frame(open=[True, False, True, True], kind=pd.Categorical([3, 3, 5, 5]), town=["x", None, "y", "y"])
     panel = from_frame(frame, SeriesColumns(static=("kind", "town"), known=("open",)))

@@ -112,7 +112,7 @@ def test_an_unknown_zone_is_refused() -> None:
         Frequency.of("D", "Mars/Olympus").ordinals(np.array(["2024-01-01"], dtype="datetime64[ns]"))
 
 
-@pytest.mark.parametrize("alias", [a for a in ALIASES if a not in ("ns", "us", "2B", "SMS", "SME", "WOM-3FRI")])
+@pytest.mark.parametrize("alias", [a for a in ALIASES if a not in ("ns", "us", "2B", "WOM-3FRI")])
 @settings(max_examples=15)
 @given(start=STARTS, data=st.data())
 def test_the_frequency_of_a_range_is_inferred(alias: str, start: datetime, data: st.DataObject) -> None:
@@ -126,7 +126,8 @@ def test_the_frequency_of_a_range_is_inferred(alias: str, start: datetime, data:
     ("given", "expected"),
     [("h", "h"), ("15min", "15min"), ("D", "D"), ("B", "B"), ("W-TUE", "W-TUE"), ("MS", "MS"), ("ME", "ME"),
      ("QS", "QS-JAN"), ("QE", "QE-MAR"), ("YS", "YS-JAN"), ("YE-JUN", "YE-JUN"), ("2h", "2h"), ("2MS", "2MS"),
-     ("3D", "3D"), ("2W-SUN", "2W-SUN"), ("BME", "BME"), ("s", "s"), ("100ms", "100ms")],
+     ("3D", "3D"), ("2W-SUN", "2W-SUN"), ("BME", "BME"), ("s", "s"), ("100ms", "100ms"), ("14D", "2W-FRI"),
+     ("15D", "15D"), ("SMS", "SMS-15"), ("SME", "SME-15"), ("SMS-16", "SMS-16"), ("SME-14", "SME-14")],
 )  # fmt: skip
 def test_names_of_inferred_frequencies(given: str, expected: str) -> None:
     times = pd.date_range("2021-01-01", periods=40, freq=given).to_numpy()
@@ -145,6 +146,9 @@ def test_what_has_no_spacing_is_said_with_what_to_give() -> None:
     times = pd.to_datetime(["2024-01-01", "2024-01-03", "2024-01-05", "2024-01-08"]).to_numpy()
     with pytest.raises(DataError, match="'2D' apart, but 2024-01-08 is on no step.*--freq .*'1D' would fit all"):
         Frequency.infer(times)
+    fifths = np.array([f"2024-{month:02}-{day:02}" for month in range(1, 9) for day in (5, 20)], "datetime64[ns]")
+    with pytest.raises(DataError, match="'15D' apart, but 2024-01-05 is on no step.*--freq"):
+        Frequency.infer(fifths)
 
 
 def test_calendar_features_are_points_on_circles() -> None:

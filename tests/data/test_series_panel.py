@@ -131,6 +131,8 @@ def test_what_is_no_series_of_numbers_is_refused() -> None:
         Panel.of({1: [1], "1": [2]})
     with pytest.raises(ShapeError, match="starts has shape"):
         Panel.of([[1], [2]], starts=[1, 2, 3])
+    with pytest.raises(DataError, match="starts are no dates .*; expected dates such as 2024-05-31"):
+        Panel.of([[1], [2]], frequency="D", starts="soon")
 
 
 def test_arrays_that_do_not_fit_are_refused() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from unspool.data.series import SeriesColumns, lay, read_series
+from unspool.data.series import Frequency, SeriesColumns, lay, read_series
 from unspool.errors import ConfigError, DataError
 
 HEADER = "unique_id,ds,y\n"
@@ -78,6 +78,17 @@ def test_a_stamp_on_no_step_of_the_frequency_named_is_refused(tmp_path: Path) ->
         read_series(file, freq="D")
     with pytest.raises(DataError, match="row 2: 'ds' holds dates without a zone, but .* '1' are whole numbers"):
         read_series(file, freq="1")
+    numbered = write(tmp_path, HEADER + rows("a", ["1", "2"]), "numbered.csv")
+    zoned = write(tmp_path, HEADER + rows("a", ["2024-01-01 00:00Z", "2024-01-02 00:00Z"]), "zoned.csv")
+    for path, frequency, mended in (
+        (file, "1", "number the rows, or name a frequency of dates, such as --freq D"),
+        (zoned, "1", "number the rows, or name a frequency of dates, such as --freq D"),
+        (numbered, "D", "write dates as 2024-05-31, or give --freq 1"),
+        (zoned, Frequency.of("D"), "write stamps without a zone"),
+        (file, Frequency.of("D", "UTC"), "write stamps with their zone"),
+    ):
+        with pytest.raises(DataError, match=f"expected the same kind: {mended}$"):
+            read_series(path, freq=frequency)
     with pytest.raises(ConfigError, match="frequency is 'fortnight'"):
         read_series(file, freq="fortnight")
 

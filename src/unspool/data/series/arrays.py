@@ -69,11 +69,18 @@ def _observed(values: np.ndarray) -> tuple[int, int]:
     return (int(there[0]), int(there[-1]) + 1) if len(there) else (0, 0)
 
 
+def _dates(starts: np.ndarray) -> np.ndarray:
+    try:
+        return starts.astype("datetime64[ns]")
+    except ValueError as error:
+        raise DataError(f"starts are no dates ({error}); expected dates such as 2024-05-31, or numbers") from None
+
+
 def _steps(frequency: Frequency, starts: Any, series: int) -> tuple[Frequency, np.ndarray]:
     """The frequency through the starts, and `[N]` the number of each series's first step."""
     given = np.asarray(starts)
     if given.dtype.kind in "OU":
-        given = given.astype("datetime64[ns]")
+        given = _dates(given)
     if given.dtype.kind == "M":
         frequency = frequency.fitted(np.atleast_1d(given))
         given = frequency.ordinals(np.atleast_1d(given)).reshape(given.shape)

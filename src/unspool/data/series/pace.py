@@ -6,6 +6,7 @@ import numpy as np
 
 from unspool.data.series.frequency import Frequency
 from unspool.data.series.gather import Gathered
+from unspool.data.series.read_stamps import Clock
 from unspool.errors import DataError
 
 ROWS = 500_000
@@ -108,9 +109,18 @@ def _same_kind(frequency: Frequency, gathered: Gathered) -> Frequency:
         expected = "whole numbers" if frequency.integer else f"dates {'of a' if frequency.zone else 'without a'} zone"
         raise DataError(
             f"{gathered.place(0)}: {gathered.columns.ds!r} holds {clock}, but steps of frequency {frequency.alias!r} "
-            f"are {expected}; expected the same kind: write dates as 2024-05-31, or give --freq 1"
+            f"are {expected}; expected the same kind: {_mended(frequency, clock)}"
         )
     return frequency
+
+
+def _mended(frequency: Frequency, clock: Clock) -> str:
+    """How stamps and frequency can be made to be of one kind."""
+    if frequency.integer:
+        return "number the rows, or name a frequency of dates, such as --freq D"
+    if clock.integer:
+        return "write dates as 2024-05-31, or give --freq 1"
+    return "write stamps with their zone" if frequency.zone else "write stamps without a zone"
 
 
 def _alone(times: np.ndarray, zone: str | None) -> Frequency | None:

@@ -114,6 +114,8 @@ def _require(source: Source, name: str, use: str, option: str) -> None:
     one = source.names[0] if len(source.names) == 1 else ""
     hint = "separate cells by commas (or by tabs in a .tsv file)" if ";" in one else f"name the right one with {option}"
     wide = ", or give --form wide if each series has a column of its own" if option == "--y" else ""
+    if not source.names:
+        raise DataError(f"{source.label} has no columns at all; expected one of stamps, {name!r}, and one of values")
     columns = shown(source.names)
     raise DataError(f"{source.label} has no column {name!r} of {use}; its columns are {columns}: {hint}{wide}")
 

@@ -72,7 +72,8 @@ def _aliases(spacing: int, wall: np.ndarray) -> list[str]:
     months = round(days / MONTH)
     calendar = _by_month(months, day) if months and abs(days - months * MONTH) < 2.5 else []
     weeks = [f"{days // 7}W-{WEEKDAYS[(day + 3) % 7]}"] if days % 7 == 0 else []
-    return [*calendar, *weeks, f"{days}D"]
+    halves = [_twice_a_month(wall)] if 13 <= days <= 18 else []
+    return [*calendar, *weeks, *halves, f"{days}D"]
 
 
 def _even(spacing: int) -> str:
@@ -95,6 +96,14 @@ def _by_month(months: int, day: int) -> list[str]:
     if months % 3 == 0:
         return [f"{months // 3}{rest}Q{kind}-{month}" for rest in ("", "B") for kind in kinds]
     return [f"{months}{rest}M{kind}" for rest in ("", "B") for kind in kinds]
+
+
+def _twice_a_month(wall: np.ndarray) -> str:
+    """The first day of each month and another, or a day and the last one, as far as pandas knows such."""
+    days = (wall // DAY).astype("datetime64[D]")
+    places = (days - days.astype("datetime64[M]").astype("datetime64[D]")).astype(np.int64) + 1
+    first, last = int(places.min()), int(places.max())
+    return f"SMS-{min(last, 27)}" if first == 1 else f"SME-{min(first, 27)}"
 
 
 def _unlike(times: np.ndarray, spacing: int, finest: int, zone: str | None) -> DataError:
