@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from unspool import cli
+from unspool.cli.evaluate import OPTIONS
 from unspool.errors import ConfigError, DataError
 
 
@@ -83,6 +85,15 @@ def test_an_option_of_another_task_is_refused(task: str, option: list[str], whos
     error = call("evaluate", every_task / task, "--test", next(every_task.glob(f"{task}.*")), *option).exception
     assert isinstance(error, ConfigError)
     assert f"{option[0]} belongs to {whose}, but {every_task / task} holds none; leave it out" in str(error)
+
+
+def test_the_help_shows_whose_each_option_is() -> None:
+    panels = re.split(r"╭─ (.*?) ─+╮", call("evaluate", "--help").stdout)
+    shown = dict(zip(panels[1::2], panels[2::2], strict=True))
+    for whose, names in OPTIONS.values():
+        for name in names:
+            assert f"--{name.replace('_', '-')} " in shown[f"Options of {whose}"], name
+    assert set(re.findall(r"--[a-z-]+", shown["Options"])) == {"--test", "--cell", "--help"}
 
 
 @pytest.mark.parametrize("option", [["--text-column", "x"], ["--tag-column", "2"], ["--keys", "a", "b"]], ids=str)

@@ -13,9 +13,11 @@ from typer.testing import CliRunner
 
 from unspool import cli
 from unspool.errors import ConfigError
-from unspool.options import key_values, with_options
+from unspool.options import in_panels, key_values, with_options
 from unspool.tasks.translate import DecodeOptions, TranslateSettings, dates
 from unspool.train import TrainSettings
+
+OneOption = Annotated[int, typer.Option(help="One of several commands.")]
 
 
 @dataclass
@@ -111,6 +113,25 @@ def test_help_of_train_names_what_the_default_job_chooses() -> None:
             assert re.search(
                 rf"--{name.replace('_', '-')} [^\[]*\[default: [^\]]*dates: {re.escape(str(value))}\]", text
             ), name
+
+
+def test_panels_are_of_one_command() -> None:
+    """An option that two commands share stands in the panel of the one that has panels."""
+    app = typer.Typer()
+
+    @app.command()
+    @in_panels({"First": ["one"], "Second": ["size"]})
+    @with_options(Settings, leave_out=("inner",))
+    def panelled(one: OneOption = 1, given: dict[str, Any] = {}) -> None:  # noqa: B006
+        pass
+
+    @app.command()
+    def other(one: OneOption = 1) -> None:
+        pass
+
+    text = plain_help(app, "panelled")
+    assert re.search(r"Options .*--bound.* First .*--one.* Second .*--size", text)
+    assert "First" not in plain_help(app, "other")
 
 
 def test_cell_options_are_read_as_values() -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import inspect
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
 from typing import Annotated, Any
 
@@ -55,6 +56,29 @@ def with_options(
         return called
 
     return decorate
+
+
+def in_panels(panels: Mapping[str, Collection[str]]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Let the help of a command show the options of these names in panels, each with its title."""
+    titles = {name: title for title, names in panels.items() for name in names}
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        signature = inspect.signature(command, eval_str=True)
+        parameters = [_in_panel(each, titles.get(each.name)) for each in signature.parameters.values()]
+        command.__signature__ = signature.replace(parameters=parameters)
+        return command
+
+    return decorate
+
+
+def _in_panel(parameter: inspect.Parameter, title: str | None) -> inspect.Parameter:
+    """The option in a panel; it may be shared with other commands, so that a copy is changed."""
+    if title is None:
+        return parameter
+    kind, option = typing.get_args(parameter.annotation)
+    option = copy.copy(option)
+    option.rich_help_panel = title
+    return parameter.replace(annotation=Annotated[kind, option])
 
 
 def _parameter(name: str, kind: Any, text: str) -> inspect.Parameter:

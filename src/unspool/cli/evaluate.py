@@ -16,7 +16,7 @@ from unspool.cli.forecast import METHOD_HELP, measure_forecaster
 from unspool.cli.side_files import side_files
 from unspool.cli.tag import CommentsOption, TagOption, TokenOption
 from unspool.errors import ConfigError
-from unspool.options import with_options
+from unspool.options import in_panels, with_options
 from unspool.tasks.classify import Classifier
 from unspool.tasks.forecast import Forecaster
 from unspool.tasks.tag import Tagger
@@ -40,6 +40,7 @@ OF_FILES = ("out", "keys", *OF_CLASSIFIERS, *OF_TAGGERS)
 
 
 @app.command()
+@in_panels({f"Options of {whose}": names for whose, names in OPTIONS.values()})
 @with_options(DecodeOptions)
 def evaluate(
     run: RunsArgument,
