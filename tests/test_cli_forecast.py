@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 
 import unspool
 from unspool import cli
-from unspool.errors import ConfigError, DataError, UnspoolError
+from unspool.errors import ConfigError, DataError, RunError, UnspoolError
 
 SIZES = ["--horizon", 6, "--season", 12, "--hidden", 8, "--batch", 8, "--steps-per-epoch", 5, "--max-steps", 10]
 
@@ -201,6 +201,33 @@ def test_the_default_job_needs_no_file(tmp_path: Path) -> None:
     assert isinstance(refused("evaluate", tmp_path / "run", "--test", tmp_path / "missing.csv"), DataError)
 
 
+def test_the_default_job_takes_an_autoregressive_model(tmp_path: Path) -> None:
+    small = ["--hidden", 8, "--batch", 8, "--steps-per-epoch", 2, "--max-steps", 2]
+    output("train", "forecast", "--out", tmp_path / "run", "--model", "autoregressive", *small)
+    assert len(rows(output("forecast", tmp_path / "run", "--draws", 3))) == 12
+
+
+def test_an_autoregressive_model_needs_no_output_named(files: Path, tmp_path: Path) -> None:
+    how = ["--train", files / "history.csv", *NAMES, *SIZES, "--model", "autoregressive"]
+    output("train", "forecast", "--out", tmp_path / "run", *how)
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["settings"]["output"] == "student-t"
+    ahead = ["--data", files / "history.csv", "--future", files / "future.csv"]
+    assert "0.025" in output("forecast", tmp_path / "run", "--draws", 3, *ahead)
+
+
+def test_a_point_has_one_column_and_no_measures_of_quantiles(files: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    output("train", "forecast", "--train", files / "history.csv", "--out", run, *NAMES, *SIZES, "--output", "point")
+    ahead = ["--data", files / "history.csv", "--future", files / "future.csv"]
+    assert output("forecast", run, *ahead, "--plot", tmp_path / "f.png").splitlines()[0] == "unique_id,ds,mean"
+    assert "a point, which has no quantiles" in str(refused("forecast", run, *ahead, "--level", 0.5))
+    done = call("evaluate", run, "--test", files / "whole.csv", "--report", tmp_path / "report.html")
+    found = json.loads(done.stdout)
+    assert (found["wql"], found["msis"], found["coverage"]) == (None, None, None) and found["mase"] is not None
+    assert done.stderr.splitlines()[1].split()[4:7] == ["–"] * 3
+    assert Page((tmp_path / "report.html").read_text()).tags.count("svg") == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -209,6 +236,12 @@ def test_the_default_job_needs_no_file(tmp_path: Path) -> None:
         (["forecast", "RUN", "--data", "FILES/future.csv"], "sold"),
         (["forecast", "RUN", "--data", "FILES/history.csv", "--level", "0.5", "--level", "0.1"], "levels are"),
         (["forecast", "RUN", "--data", "FILES/history.csv", "--out", "FILES/history.csv"], "would replace"),
+        (["forecast", "RUN", "--state-in", "FILES"], "is a folder; expected the file of a state"),
+        (["forecast", "RUN", "--data", "FILES/history.csv", "--horizon", "1000000000"], "takes about .* GB of memory"),
+        (
+            ["train", "forecast", "--out", "FILES/x", "--monitor", "foo"],
+            "the metric 'foo', but validation of a forecaster measures loss alone",
+        ),
         (["evaluate", "RUN"], "trained on files; name the test files"),
         (["evaluate", "RUN", "--test", "FILES/whole.csv", "--method", "oracle"], "method is 'oracle'"),
         (["evaluate", "RUN", "--test", "FILES/whole.csv", "--beam", "3"], "--beam belongs to translators"),
@@ -220,5 +253,5 @@ def test_the_default_job_needs_no_file(tmp_path: Path) -> None:
 def test_wrong_use_is_named(arguments: list[str], message: str, run: Path, files: Path) -> None:
     placed = [argument.replace("RUN", str(run)).replace("FILES", str(files)) for argument in arguments]
     error = refused(*placed)
-    assert isinstance(error, (ConfigError, DataError))
+    assert isinstance(error, (ConfigError, DataError, RunError))
     assert re.search(message, str(error)), error

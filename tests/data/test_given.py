@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unspool.data.given import check_text, half_character, listed, paths_of
+from unspool.data.given import check_text, half_character, listed, paths_of, whole
 from unspool.data.open_sequences import open_sequences
 from unspool.errors import ConfigError, DataError
 
@@ -34,6 +34,15 @@ def test_what_is_no_list_is_named_with_the_call_to_write(wrong: Any) -> None:
         listed(wrong, "score")
     with pytest.raises(ConfigError, match=r"but got one text; write classify\(\[array\]\)"):
         listed("ab", "classify", "array")
+
+
+def test_a_count_is_a_whole_number() -> None:
+    assert [whole(3, "n"), whole(np.int64(3), "n"), whole(0, "n", least=0)] == [3, 3, 0]
+    for wrong in (True, 1.5, "3", None, [3], np.float64(2)):
+        with pytest.raises(ConfigError, match=f"n is .* of type {kind_of(wrong)}; expected a whole number, at least 1"):
+            whole(wrong, "n")
+    with pytest.raises(ConfigError, match=r"^n is -1; expected at least 0 \(--some\)$"):
+        whole(-1, "n", least=0, option="--some")
 
 
 @given(st.text(st.characters(codec="utf-8")))

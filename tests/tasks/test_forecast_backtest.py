@@ -180,3 +180,13 @@ def test_a_backtest_is_measured_against_the_scores_it_is_given() -> None:
     found = backtest(walks([30]), EachSeries(naive), horizon=2, levels=LEVELS)
     assert isinstance(found, Backtest) and isinstance(found.scores(), Scores)
     assert found.scores().owa is None and found.scores(found.scores()).owa == 1.0
+
+
+def test_what_compare_returns_is_a_line_a_method() -> None:
+    """However many series and steps there are."""
+    found = compare(walks([300] * 40), {"last": method("naive")}, horizon=50, windows=3)
+    scores = found["last"].scores
+    assert repr(found) == (
+        f"{{'last': Result(sMAPE {scores.smape:.4g}, MASE {scores.mase:.4g}, OWA 1, wQL {scores.wql:.4g}; "
+        "Backtest(120 forecasts of 50 steps))}"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from unspool.data.series import Forecasts, Panel
 from unspool.errors import ConfigError, DataError, RunError
 from unspool.tasks.forecast import ForecastData, Forecaster, ForecastSettings, train
 from unspool.tasks.forecast.paths import sampled
+from unspool.tasks.forecast.table import table
 from unspool.train import Summary, TrainSettings
+from unspool.view.forecast_page import forecast_page
 
 SMALL: dict[str, Any] = {
     "horizon": 6, "context": 24, "season": 12, "hidden": 16, "batch": 16, "steps_per_epoch": 20, "lags": (12,),
@@ -27,6 +30,7 @@ KINDS = {
     "steps": {"scaling": "instance", "output": "gaussian", "lags": None},
     "deepar": {"model": "autoregressive", "output": "student-t", "scaling": "mean-abs"},
     "counts": {"model": "autoregressive", "output": "negative-binomial", "lags": (1, 3, 12)},
+    "seasonal steps": {"model": "autoregressive", "scaling": "seasonal", "lags": (1, 3, 12)},
 }
 
 
@@ -115,6 +119,95 @@ def test_the_horizon_may_be_longer_or_shorter(model: Forecaster) -> None:
         np.testing.assert_allclose(short.mean, model.predict(waves()).mean[:, :2], rtol=1e-6)
 
 
+def test_a_longer_horizon_begins_as_the_shorter_one(model: Forecaster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where series are run in several batches."""
+    monkeypatch.setattr("unspool.tasks.forecast.member.BATCH", 3)
+    short, long = (model.predict(waves(), horizon=horizon, paths=30) for horizon in (6, 9))
+    np.testing.assert_array_equal(long.mean[:, :6], short.mean)
+    np.testing.assert_array_equal(long.quantiles[:, :6], short.quantiles)
+
+
+def test_quantiles_of_counts_are_whole(runs: dict[str, Path], tmp_path: Path) -> None:
+    fit(tmp_path / "written", steps=5, output="negative-binomial")
+    for run in (runs["counts"], tmp_path / "written"):
+        found = unspool.load(run).predict(waves(), horizon=9, levels=(0.13, 0.5, 0.87), paths=50)
+        np.testing.assert_array_equal(found.quantiles, np.round(found.quantiles))
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "counts"])
+def test_the_unit_of_series_does_not_matter(kind: str, runs: dict[str, Path], tmp_path: Path) -> None:
+    """In another unit, all is trained and forecast as it was, and by a model that was trained in another one, too."""
+    panel, unit = waves(), 2.0**20
+    other = replace(panel, y=panel.y * unit)
+    here: Forecaster = unspool.load(runs[kind])
+    fit(tmp_path / "run", panel=other, **KINDS[kind])
+    expected = here.predict(panel).quantiles
+    for model in (here, unspool.load(tmp_path / "run")):
+        np.testing.assert_allclose(model.predict(other).quantiles / unit, expected, rtol=1e-6)
+
+
+def test_a_point_is_one_column(tmp_path: Path) -> None:
+    fit(tmp_path / "run", steps=5, output="point")
+    model: Forecaster = unspool.load(tmp_path / "run")
+    for horizon in (6, 9):
+        frame = model.forecast(waves(), horizon=horizon, paths=5)
+        assert list(frame.columns) == ["unique_id", "ds", "mean"] and np.isfinite(frame["mean"]).all()
+    with pytest.raises(ConfigError, match="a point, which has no quantiles"):
+        model.predict(waves(), levels=(0.1, 0.9))
+    found = model.compare(waves(), windows=2)
+    scores = found[model.name].scores
+    assert (scores.wql, scores.msis, scores.coverage) == (None, None, None)
+    assert scores.smape is not None and scores.mae is not None
+    assert table(found).splitlines()[1].split()[4:7] == ["–"] * 3
+    assert forecast_page(waves(), found).count("<svg") == 1
+    fit(tmp_path / "other", steps=1)
+    with pytest.raises(ConfigError, match="one writes points"):
+        unspool.load([tmp_path / "run", tmp_path / "other"])
+
+
+def test_an_autoregressive_model_has_an_output_of_its_own() -> None:
+    outputs = {model: ForecastSettings(model=model).output for model in ("encoder-decoder", "autoregressive")}
+    assert outputs == {"encoder-decoder": "quantiles", "autoregressive": "student-t"}
+
+
+def test_a_context_longer_than_all_series_is_clipped(tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match="context is 120, but the longest series has 90 steps; 88 are read"):
+        fit(tmp_path / "run", steps=1, context=120, segment=4)
+    assert unspool.load(tmp_path / "run").settings.context == 88
+
+
+@pytest.mark.parametrize("training", [{"monitor": "mae"}, {"until": "mae<1"}], ids=str)
+def test_what_is_not_measured_is_named_before_training(training: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="metric 'mae', but validation of a forecaster measures loss alone"):
+        train(GRUCell, ForecastData(waves()), ForecastSettings(**SMALL), TrainSettings(max_steps=1, **training),
+              tmp_path / "run")  # fmt: skip
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("value", [-1.0, 2.5])
+def test_what_a_model_of_counts_cannot_have_learned_is_said(value: float, runs: dict[str, Path]) -> None:
+    model: Forecaster = unspool.load(runs["counts"])
+    panel = waves()
+    panel.y[panel.offsets[2] - 1] = value
+    asks: tuple[Any, ...] = (model.predict, model.sample_paths)
+    for ask in asks:
+        with pytest.warns(UserWarning, match=f"series 's1' has the value {value:g}, but output .* do not trust"):
+            ask(panel, paths=5)
+
+
+def test_a_horizon_beyond_memory_or_time_is_refused(model: Forecaster, monkeypatch: pytest.MonkeyPatch) -> None:
+    asks: tuple[Any, ...] = (model.predict, model.sample_paths)
+    for ask in asks:
+        for horizon in (10**12, 10**400):
+            with pytest.raises(ConfigError, match="0000 steps takes about .* GB of memory, but this machine has"):
+                ask(waves(), horizon=horizon)
+        with pytest.raises(DataError, match="not all between 1678 and 2261"):
+            ask(waves(), horizon=4000, paths=1)
+    monkeypatch.setattr("unspool.tasks.forecast.asked.memory", lambda: 1e6)
+    with pytest.raises(ConfigError, match="this machine has 0; choose a shorter horizon, fewer paths"):
+        model.sample_paths(waves(), paths=10**5)
+
+
 @pytest.mark.parametrize("pieces", [1, 2, 5])
 def test_a_state_is_as_good_as_the_history(pieces: int, model: Forecaster, tmp_path: Path) -> None:
     """Updated row by row, saved and read again, a state forecasts what the whole history does, to the last bit."""
@@ -153,9 +246,10 @@ def test_missing_values_are_no_values(model: Forecaster) -> None:
     assert (batch.y[0, 9:13] == 0).all() and not batch.seen[0, 9:13].any()
 
 
-def test_an_autoregressive_draw_reads_what_it_drew(runs: dict[str, Path]) -> None:
+@pytest.mark.parametrize("kind", ["counts", "seasonal steps"])
+def test_an_autoregressive_draw_reads_what_it_drew(kind: str, runs: dict[str, Path]) -> None:
     """Teacher forcing with the draws as history gives the same distributions as drawing did."""
-    model: Forecaster = unspool.load(runs["counts"])
+    model: Forecaster = unspool.load(runs[kind])
     panel, network = waves().take([0]), model.networks[0]
     windows = model.windows(panel, horizon=5)
     drawn = sampled(network, windows, np.array([0]), horizon=5, paths=1, draw=np.random.default_rng(0))[0, 0]
@@ -166,7 +260,7 @@ def test_an_autoregressive_draw_reads_what_it_drew(runs: dict[str, Path]) -> Non
     generator = np.random.default_rng(0)
     loc, scale = batch.loc[:, -5:], batch.scale[:, -5:]
     again = [float(network.output.sample(params[:, k], loc[:, k], scale[:, k], generator)) for k in range(5)]
-    np.testing.assert_array_equal(again, drawn)
+    np.testing.assert_allclose(again, drawn, rtol=1e-5)
 
 
 def test_a_further_block_reads_what_was_drawn_before(runs: dict[str, Path]) -> None:
@@ -235,7 +329,12 @@ def test_the_plan_stands_in_the_config(tmp_path: Path) -> None:
         ({"model": "arima"}, "model is 'arima'"),
         ({"levels": (0.5, 0.5)}, "levels are"),
         ({"levels": (0.0, 0.5)}, "levels are"),
-        ({"model": "autoregressive"}, "no distribution to draw from"),
+        ({"model": "autoregressive", "output": "quantiles"}, "no distribution to draw from"),
+        ({"output": "point", "levels": (0.1, 0.9)}, "output point has no quantiles"),
+        ({"levels": 0.5}, "levels are 0.5"),
+        ({"levels": ["a"]}, "levels are"),
+        ({"horizon": "3"}, "horizon is '3', of type str; expected a whole number"),
+        ({"horizon": 2.5}, "horizon is 2.5, of type float"),
         ({"output": "negative-binomial", "scaling": "instance"}, "counts from 0"),
         ({"segment": 5}, "context 24 is no multiple of segment 5"),
         ({"lags": (0,)}, "lags are"),
@@ -266,6 +365,31 @@ def test_wrong_use_is_named(model: Forecaster, runs: dict[str, Path], tmp_path: 
             compare(waves(), **wrong)
     with pytest.raises(DataError, match="frequency 'D'"):
         model.predict(Panel.of([[1.0]], frequency="D"))
+    predict: Any = model.predict
+    for wrong, message in (
+        ({"horizon": "3"}, "horizon is '3', of type str; expected a whole number, at least 1"),
+        ({"horizon": True}, "horizon is True, of type bool"),
+        ({"levels": 0.5}, "levels are 0.5; expected rising numbers between 0 and 1"),
+        ({"levels": []}, r"levels are \[\]"),
+        ({"levels": np.array([0.9, 0.1])}, r"levels are \(0.9, 0.1\)"),
+        ({"levels": "0.5"}, "levels are '0.5'"),
+        ({"seed": "x"}, "seed is 'x', of type str"),
+        ({"paths": 1.5}, "paths is 1.5, of type float"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            predict(waves(), **wrong)
+    with pytest.raises(ConfigError, match="state is of type int; expected a state"):
+        model.forecast(state=3)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ConfigError, match="expected a panel, but got a value of type dict"):
+        predict({"a": [1.0]})
+    with pytest.raises(ConfigError, match="compare takes a list of methods, but got one text"):
+        compare(waves(), methods="theta")
+    for wrong in ({"windows": "3"}, {"horizon": 1.5}, {"step": "x"}):
+        with pytest.raises(ConfigError, match="expected a whole number"):
+            compare(waves(), **wrong)
+    for cells in (3, [3]):
+        with pytest.raises(ConfigError, match="expected a list of your own cell classes"):
+            unspool.load(model.runs[0].path, cells=cells)  # pyright: ignore[reportArgumentType]
     other = unspool.load(runs["seasonal" if "seasonal" not in str(model.runs[0].path) else "steps"])
     with pytest.raises(ConfigError, match="made by another model"):
         model.forecast(state=other.state(waves()))
@@ -278,14 +402,38 @@ def test_counts_are_whole(value: float, tmp_path: Path) -> None:
         fit(tmp_path / "run", panel=panel, **KINDS["counts"])
 
 
-@pytest.mark.parametrize("damage", ["missing", "truncated", "foreign"])
-def test_a_damaged_state_is_named(damage: str, runs: dict[str, Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        ("missing", "there is no file"),
+        ("folder", "is a folder; expected the file of a state"),
+        ("truncated", "damaged"),
+        ("foreign", "damaged"),
+        ("last byte", "damaged .*the checksum is another"),
+        ("name", "damaged .*the checksum is another"),
+    ],
+)
+def test_a_damaged_state_is_named(damage: str, message: str, runs: dict[str, Path], tmp_path: Path) -> None:
     model: Forecaster = unspool.load(runs["seasonal"])
     path = tmp_path / "state"
     model.state(waves()).save(path)
     content = path.read_bytes()
     path.unlink()
-    if damage != "missing":
-        path.write_bytes(content[: len(content) // 2] if damage == "truncated" else b"\x89PNG\r\n" + bytes(100))
-    with pytest.raises(RunError, match=str(path)):
+    damaged = {
+        "truncated": content[: len(content) // 2],
+        "foreign": b"\x89PNG\r\n" + bytes(100),
+        "last byte": content[:-1] + bytes([content[-1] ^ 1]),
+        "name": content.replace(b"s0", b"s9"),
+    }
+    if damage == "folder":
+        path.mkdir()
+    elif damage != "missing":
+        path.write_bytes(damaged[damage])
+    with pytest.raises(RunError, match=f"{path}.*{message}" if damage != "missing" else f"{message} {path}"):
         model.read_state(path)
+
+
+def test_rows_that_were_read_before_are_named_in_words(runs: dict[str, Path]) -> None:
+    model: Forecaster = unspool.load(runs["seasonal"])
+    with pytest.raises(DataError, match="the new rows begin at 2000-03-01, but it has been read up to 2007-08-01;"):
+        model.update(waves(), model.state(waves()))

@@ -30,6 +30,7 @@ from unspool.errors import ConfigError
 from unspool.options import with_options
 from unspool.tasks.forecast import ForecastData, Forecaster, ForecastSettings, co2_job
 from unspool.tasks.forecast import train as train_forecaster
+from unspool.tasks.forecast.job import check_measure
 from unspool.tasks.forecast.methods import METHODS
 from unspool.tasks.forecast.table import table
 from unspool.train import TrainSettings
@@ -38,7 +39,6 @@ from unspool.view.fan import draw_fan
 from unspool.view.forecast_page import forecast_page
 
 METHOD_HELP = f"Method to measure beside a forecaster: {', '.join(METHODS)}; may be repeated; none: none."
-PRESETS = Presets(co2_job.PRESET, co2_job.TRAINING_PRESET)
 NAMES = SeriesColumns()
 Files = list[Path] | None
 Texts = list[str] | None
@@ -49,7 +49,7 @@ Texts = list[str] | None
     ForecastSettings,
     TrainSettings,
     leave_out=("cell_options", "levels", "lags"),
-    presets={"own series": {"epochs": DEFAULT_EPOCHS}, "co2": PRESETS.model | PRESETS.training},
+    presets={"own series": {"epochs": DEFAULT_EPOCHS}, "co2": co2_job.PRESET | co2_job.TRAINING_PRESET},
 )
 def train_forecast(
     out: OutOption,
@@ -92,7 +92,10 @@ def train_forecast(
     more: dict[str, Any] = {} if level is None else {"levels": tuple(level)}
     if lag is not None:
         more["lags"] = tuple(steps for steps in lag if steps)
-    chosen, presets = load_cell(cell), PRESETS if default_job else None
+    if (monitor := given.get("monitor")) is not None:
+        check_measure(monitor, "monitor")  # what the training's settings would ask for, min or max, would not help
+    chosen = load_cell(cell)
+    presets = Presets(co2_job.preset(given.get("model")), co2_job.TRAINING_PRESET) if default_job else None
     model, training = settings(ForecastSettings, given, presets, cell_option, **more)
     data = ForecastData.co2() if default_job else ForecastData.open(train or [], valid or [], columns, freq=freq)
     origin = co2_job.ORIGIN if default_job else paths(train, valid)
@@ -122,7 +125,10 @@ def forecast(
     ensemble: Annotated[Files, typer.Option(help="Further runs to average with; may be repeated.")] = None,
     cell: CellsOption = None,
 ) -> None:
-    """Forecast series: CSV with the columns unique_id, ds, mean, and one for each quantile, named by its level."""
+    """Forecast series: CSV with the columns unique_id, ds, mean, and one for each quantile, named by its level.
+
+    A model that was trained with --output point has no quantiles.
+    """
     runs, read = [run, *(ensemble or [])], [*(data or []), *(future or []), *([state_in] if state_in else [])]
     with side_files({"--out": out, "--plot": plot, "--state-out": state_out}, *runs, *read):
         model = forecasters(runs, cell)

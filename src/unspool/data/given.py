@@ -1,9 +1,10 @@
-"""What a caller hands over, looked at before anything is made of it: texts, lists of them, names of files."""
+"""What a caller hands over, looked at before anything is made of it: texts, lists, counts, names of files."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence, Set
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,25 @@ def check_text(text: Any, place: str) -> None:
         raise DataError(f"{place} is of type {type(text).__name__}; expected a text (str)")
     if problem := half_character(text):
         raise DataError(f"{place} {problem}")
+
+
+def whole(given: Any, name: str, *, least: int = 1, option: str = "") -> int:
+    """A number that counts; `option` is how the command line calls it, where that is another word.
+
+    Raises:
+        ConfigError: it is no whole number, or below `least`.
+
+    Example:
+        >>> whole(3, "horizon")
+        3
+    """
+    hint = f" ({option})" if option else ""
+    if isinstance(given, bool) or not isinstance(given, Integral):
+        kind = type(given).__name__
+        raise ConfigError(f"{name} is {given!r}, of type {kind}; expected a whole number, at least {least}{hint}")
+    if given < least:
+        raise ConfigError(f"{name} is {given}; expected at least {least}{hint}")
+    return int(given)
 
 
 def half_character(text: str) -> str | None:

@@ -56,6 +56,8 @@ def load(run: Path | str | Sequence[Path | str], *, cells: Sequence[type[Cell]] 
         raise ConfigError("no run was given; expected a run folder, or a list of them")
     if isinstance(cells, type):
         raise ConfigError(f"cells is the class {cells.__name__}; expected a list: cells=[{cells.__name__}]")
+    if not isinstance(cells, Sequence) or not all(isinstance(cell, type) for cell in cells):
+        raise ConfigError(f"cells is {cells!r}; expected a list of your own cell classes: cells=[MyCell]")
     runs = [Run.open(path) for path in paths]
     tasks = {str(opened.config.get("task")): opened for opened in runs}
     for task, opened in tasks.items():

@@ -38,9 +38,10 @@ def forecast_page(panel: Panel, results: Mapping[str, Result]) -> str:
         f"<pre>{escape(table(results))}</pre>",
         f"<h2>{escape(name)}, over what came</h2>",
         _svg(lambda path: draw_backtest(panel, forecasts, path)),
-        "<h2>How often the truth lay below each quantile</h2>",
-        _svg(lambda path: draw_levels(_curves(results), forecasts.levels, path)),
     ]
+    if forecasts.levels:
+        calibration = _svg(lambda path: draw_levels(_curves(results), forecasts.levels, path))
+        parts += ["<h2>How often the truth lay below each quantile</h2>", calibration]
     head = f'<!doctype html>\n<meta charset="utf-8"><title>Forecasts</title><style>{_STYLE}</style>\n'
     return head + "\n".join(parts) + "\n"
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from unspool.data.series import Panel, SeriesColumns, to_frame
+from unspool.tasks.forecast.counts import no_count
 from unspool.tasks.forecast.rows import continued
 
 
@@ -54,8 +55,18 @@ def warn_of_missing(panel: Panel, horizon: int) -> None:
                 warnings.warn(
                     f"{one.name!r} is not known in all of the {horizon} steps to forecast for {count} of {len(panel)} "
                     "series; it is read as missing there: give it with known (--future)",
-                    stacklevel=4,
+                    stacklevel=5,
                 )
+
+
+def warn_of_no_count(panel: Panel) -> None:
+    """Say that there is a value which a model that counts cannot have learned of."""
+    if found := no_count(panel):
+        warnings.warn(
+            f"{found} whole numbers, at least 0; do not trust the forecast of such a series: mend its values, or train "
+            "with --output student-t",
+            stacklevel=5,
+        )
 
 
 def _only_known(columns: SeriesColumns) -> SeriesColumns:

@@ -18,12 +18,13 @@ from unspool.tasks.forecast.windows import WindowBatch
 class AutoregressiveForecaster(nn.Module):
     """Salinas et al. 2020, DeepAR, https://arxiv.org/abs/1704.04110::
 
-        u_t = [z_{t-1} ; whether it was seen ; past covariates of t - 1 ; known of t, lags too ; static ; log scale]
+        u_t = [z_{t-1} ; whether it was seen ; past covariates of t - 1 ; known of t, lags too ; static]
         h_t, s_t = recurrent(u_t, s_{t-1})
         p(z_t | z_1 … z_{t-1}) = output(W h_t)
 
     In training every step of the window counts, those before the forecast too; a forecast draws z_t and reads it at
-    the next step. Past covariates are 0 where they are not known.
+    the next step. Past covariates are 0 where they are not known. Of the scale of the window nothing is read, unlike
+    there: so the unit of a series does not matter.
 
     Args:
         cell: the cell of every layer, any class with the contract of `Cell`.
@@ -37,7 +38,7 @@ class AutoregressiveForecaster(nn.Module):
         self.inputs, self.output, self.horizon, self.lags = inputs, output_of(s), s.horizon, s.lags or ()
         self.dropout = Dropout(s.dropout)
         self.network = Recurrent(
-            with_options(cell, s.cell_options), inputs.before + inputs.size + 1, s.hidden, layers=s.layers,
+            with_options(cell, s.cell_options), inputs.before + inputs.size, s.hidden, layers=s.layers,
             dropout=s.dropout, recurrent_dropout=s.recurrent_dropout, residual=s.residual,
         )  # fmt: skip
         self.write = nn.Linear(self.network.output_size, self.output.size)
@@ -64,6 +65,5 @@ class AutoregressiveForecaster(nn.Module):
         missing = value.shape[1] - past.shape[1]
         before = torch.cat([value, nn.functional.pad(past, (0, 0, 0, missing))], -1)
         shifted = nn.functional.pad(before[:, :-1], (0, 0, 1, 0))
-        fixed = torch.cat([self.inputs.static(batch), batch.scale[:, :1].log().float()], -1)
-        steps = fixed.unsqueeze(1).expand(-1, value.shape[1], -1)
+        steps = self.inputs.static(batch).unsqueeze(1).expand(-1, value.shape[1], -1)
         return torch.cat([shifted, self.inputs.known_of(batch), steps], -1)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Backtest:
     """R forecasts of one method: of every series at every origin that it is long enough for, oldest origins first.
 
@@ -41,6 +41,9 @@ class Backtest:
     windows: np.ndarray
     seconds: float
     failed: int
+
+    def __repr__(self) -> str:
+        return f"Backtest({len(self.truth)} forecasts of {self.truth.shape[1]} steps)"
 
     def scores(self, naive2: Scores | None = None) -> Scores:
         """How good they are, over all rows; `naive2` are the scores of Naive2 on the same rows, for OWA."""
@@ -123,6 +126,9 @@ class Result(NamedTuple):
 
     backtest: Backtest
     scores: Scores
+
+    def __repr__(self) -> str:
+        return f"Result({self.scores.brief()}; {self.backtest!r})"
 
 
 @dataclass

@@ -29,6 +29,16 @@ ORIGIN = {"job": "co2"}
 """What config.json says of the series."""
 
 
+def preset(model: str | None) -> dict[str, Any]:
+    """The part of `PRESET` that a model takes: an autoregressive one writes step by step.
+
+    Example:
+        >>> "segment" in preset(None), "segment" in preset("autoregressive")
+        (True, False)
+    """
+    return {name: value for name, value in PRESET.items() if name != "segment" or model != "autoregressive"}
+
+
 def test_panel(run: Run) -> Panel:
     """The default job's series with its test part; refused for a run that was trained on other series."""
     from unspool.data.series.builtin import co2

@@ -3,49 +3,36 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import torch
 
-from unspool.cells import Cell, find_cell
-from unspool.cells.state import tensors
+from unspool.cells import Cell
+from unspool.data.given import Paths, listed, paths_of
 from unspool.data.series import Forecasts, Frequency, Panel, SeriesColumns
 from unspool.data.series.builtin import HELD
 from unspool.errors import ConfigError, RunError
 from unspool.tasks.forecast import co2_job
-from unspool.tasks.forecast.ahead import warn_of_missing, with_known, with_known_files
+from unspool.tasks.forecast.ahead import warn_of_missing, warn_of_no_count, with_known, with_known_files
+from unspool.tasks.forecast.asked import Asked, check_memory
 from unspool.tasks.forecast.backtest import Result, compare
-from unspool.tasks.forecast.features import Features
+from unspool.tasks.forecast.levels import levels_of
+from unspool.tasks.forecast.member import BATCH, Member, load_member
+from unspool.tasks.forecast.method import Method
 from unspool.tasks.forecast.methods import NAIVE, method
-from unspool.tasks.forecast.network import Network, build
-from unspool.tasks.forecast.paths import sampled
+from unspool.tasks.forecast.network import Network
 from unspool.tasks.forecast.rows import joined, latest
-from unspool.tasks.forecast.settings import ForecastSettings
 from unspool.tasks.forecast.state import ForecastState, read_state
-from unspool.tasks.forecast.train import FEATURES
 from unspool.tasks.forecast.windows import Windows
 from unspool.train import Run
-from unspool.train.files import read_json, understood
-from unspool.train.restored import check_task, config_read, restored
 
-BATCH = 256
-"""Series that are run at once."""
 QUICK = tuple(NAIVE)
 """Other methods that are measured where none are named."""
 PATHS = 200
 """Paths behind a forecast that has to be drawn."""
-
-
-class Loaded(NamedTuple):
-    """One run of an ensemble."""
-
-    model: Network
-    settings: ForecastSettings
-    features: Features
 
 
 class Forecaster:
@@ -57,16 +44,16 @@ class Forecaster:
     """
 
     def __init__(self, runs: Sequence[Run], cells: Sequence[type[Cell]] = ()) -> None:
-        self.runs, self._loaded = list(runs), [_load(run, cells) for run in runs]
-        first = self._loaded[0]
+        self.runs, self._members = list(runs), [load_member(run, cells) for run in runs]
+        first = self._members[0]
         self.settings, self.frequency = first.settings, first.features.frequency
         self.columns = _columns(self.runs[0])
-        for run, loaded in zip(runs, self._loaded, strict=True):
-            mine = (loaded.features.frequency.alias, loaded.settings.horizon)
-            if mine != (self.frequency.alias, self.settings.horizon):
+        for run, member in zip(runs, self._members, strict=True):
+            if _kind(member) != _kind(first):
+                mine, others = (", ".join(map(str, _kind(one))) for one in (member, first))
                 raise ConfigError(
-                    f"{run.path} and {runs[0].path} differ in frequency or horizon ({mine[0]}, {mine[1]} and "
-                    f"{self.frequency.alias}, {self.settings.horizon}); an ensemble needs runs of one kind"
+                    f"{run.path} and {runs[0].path} differ in frequency or horizon, or one writes points ({mine} and "
+                    f"{others}); an ensemble needs runs of one kind"
                 )
 
     @cached_property
@@ -101,20 +88,12 @@ class Forecaster:
         seed: int = 0,
     ) -> Forecasts:  # fmt: skip
         """`forecast` of a panel, as arrays."""
-        horizon = self.settings.horizon if horizon is None else horizon
-        levels = tuple(self.settings.levels if levels is None else levels)
-        check_draws(paths, seed)
-        if horizon < 1:
-            raise ConfigError(f"horizon is {horizon}; expected at least 1")
-        if list(levels) != sorted(set(levels)) or not all(0 < level < 1 for level in levels):
-            raise ConfigError(f"levels are {levels}; expected rising numbers between 0 and 1")
-        warn_of_missing(panel, horizon)
-        found = [
-            self._member(member, panel, horizon, levels, paths, np.random.default_rng([seed, number]))
-            for number, member in enumerate(self._loaded)
-        ]
+        asked, chosen = self._asked(horizon, paths, seed), self._levels(levels)
+        drawn = asked.paths if any(asked.horizon > member.written for member in self._members) else 0
+        self._check(panel, asked.horizon, each=3 * (1 + len(chosen)), drawn=drawn)
+        found = [member.forecast(panel, asked, chosen, number) for number, member in enumerate(self._members)]
         mean, quantiles = (np.mean(parts, 0) for parts in zip(*found, strict=True))
-        return Forecasts(panel.ids, panel.frequency, panel.origins, mean, levels, quantiles)
+        return Forecasts(panel.ids, panel.frequency, panel.origins, mean, chosen, quantiles)
 
     def sample_paths(
         self, data: Any = None, *, state: ForecastState | None = None, known: Any = None, horizon: int | None = None,
@@ -126,42 +105,32 @@ class Forecaster:
         Args: see `forecast`.
         """
         panel = self.panel(data, state, known)
-        horizon = self.settings.horizon if horizon is None else horizon
-        check_draws(paths, seed)
-        warn_of_missing(panel, horizon)
-        parts = [len(part) for part in np.array_split(np.arange(paths), len(self._loaded))]
-        found: list[np.ndarray] = []
-        for number, (member, count) in enumerate(zip(self._loaded, parts, strict=True)):
-            windows = self._windows(member, panel, horizon)
-            draw = np.random.default_rng([seed, number])
-            found.append(
-                np.concatenate(
-                    [
-                        sampled(member.model, windows, series, horizon=horizon, paths=count, draw=draw)
-                        for series in _batches(len(panel))
-                    ]
-                )
-            )
+        asked = self._asked(horizon, paths, seed)
+        self._check(panel, asked.horizon, each=2 * asked.paths, drawn=asked.paths)
+        members = self._members[: asked.paths]
+        parts = [asked.paths // len(members) + (number < asked.paths % len(members)) for number in range(len(members))]
+        found = [
+            member.paths(panel, asked._replace(paths=count), number)
+            for number, (member, count) in enumerate(zip(members, parts, strict=True))
+        ]
         return np.concatenate(found, 1)
 
-    def read(
-        self, paths: Sequence[Path | str], state: ForecastState | None = None, *, future: Sequence[Path | str] = ()
-    ) -> Panel:
+    def read(self, paths: Paths, state: ForecastState | None = None, *, future: Paths = ()) -> Panel:
         """The series of files like those of the training, after those of a state; `future` have the known covariates of
         the steps to forecast. See `unspool.data.series.read_series`. Without either, those of the default job,
         if the run is of it.
         """
         from unspool.data.series.files import read_series
 
-        known = [Path(p) for p in future]
-        if not paths and state is None and self.runs[0].config.get("origin") == co2_job.ORIGIN:
+        files, known = paths_of(paths), paths_of(future)
+        if not files and state is None and self.runs[0].config.get("origin") == co2_job.ORIGIN:
             return self.held_out()
-        if paths:
-            return self.panel(read_series([Path(p) for p in paths], self.columns, self.frequency, known), state)
+        if files:
+            return self.panel(read_series(files, self.columns, self.frequency, known), state)
         panel = self.panel(None, state)
         return with_known_files(panel, known, self.columns) if known else panel
 
-    def evaluate(self, paths: Sequence[Path | str] | None = None, **how: Any) -> dict[str, Any]:
+    def evaluate(self, paths: Paths | None = None, **how: Any) -> dict[str, Any]:
         """How good forecasts of the ends of series are, beside methods that need no training.
 
         Args:
@@ -192,17 +161,15 @@ class Forecaster:
             methods: of `unspool.tasks.forecast.methods.METHODS`; those that are quick if None.
             paths, seed: see `forecast`.
         """
-        horizon = self.settings.horizon if horizon is None else horizon
-        check_draws(paths, seed)
-        if data is None and windows is None:
-            windows = max(HELD // max(horizon, 1), 1)
-        data = self.held_out() if data is None else data
-        season = self.settings.season
-        named = {name: method(name, season) for name in (QUICK if methods is None else methods)}
+        asked, season = self._asked(horizon, paths, seed), self.settings.season
+        if windows is None:
+            windows = max(HELD // asked.horizon, 1) if data is None else 1
+        names = QUICK if methods is None else listed(methods, "compare", "method")
+        named: dict[str, Method] = {name: method(name, season) for name in names}
         return compare(
-            self.panel(data), {self.name: partial(self.predict, paths=paths, seed=seed), **named},
-            horizon=horizon, windows=1 if windows is None else windows, step=step, levels=self.settings.levels,
-            season=season,
+            self.panel(self.held_out() if data is None else data),
+            {self.name: partial(self.predict, paths=asked.paths, seed=asked.seed), **named},
+            horizon=asked.horizon, windows=windows, step=step, levels=self.settings.levels, season=season,
         )  # fmt: skip
 
     @property
@@ -226,66 +193,51 @@ class Forecaster:
         """A state that `ForecastState.save` wrote; `RunError` or `ConfigError` if it is damaged or of another model."""
         return self._own(read_state(path))
 
-    @torch.no_grad()
     def encode(self, data: Any = None, *, state: ForecastState | None = None) -> np.ndarray:
         """The network's state before the forecast, all its layers joined, and all members of an ensemble: `[N, ·]`
         float32."""
         panel = self.panel(data, state)
-        found: list[np.ndarray] = []
-        for member in self._loaded:
-            windows = self._windows(member, panel, member.settings.horizon)
-            rows = [
-                torch.cat([part.flatten(1) for part in tensors(member.model.encode(self._ends(windows, series)))], 1)
-                for series in _batches(len(panel))
-            ]
-            found.append(torch.cat(rows).numpy())
-        return np.concatenate(found, 1)
+        return np.concatenate([member.encode(panel) for member in self._members], 1)
 
     @property
     def networks(self) -> list[Network]:
         """The network of each run, in eval mode."""
-        return [loaded.model for loaded in self._loaded]
+        return [member.model for member in self._members]
 
     def windows(self, panel: Panel, *, horizon: int | None = None) -> Windows:
         """The windows of series as the first run's network reads them."""
-        return self._windows(self._loaded[0], panel, horizon or self.settings.horizon)
+        return self._members[0].windows(panel, horizon or self.settings.horizon)
 
-    @torch.no_grad()
-    def _member(
-        self, member: Loaded, panel: Panel, horizon: int, levels: tuple[float, ...], paths: int,
-        draw: np.random.Generator,
-    ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-        model, windows = member.model, self._windows(member, panel, horizon)
-        drawn = member.settings.model == "autoregressive" or horizon > member.settings.horizon
-        means, quantiles = [], []
-        for series in _batches(len(panel)):
-            if drawn:
-                values = sampled(model, windows, series, horizon=horizon, paths=paths, draw=draw)
-                means.append(values.mean(1))
-                quantiles.append(np.quantile(values, levels, axis=1).transpose(1, 2, 0))
-            else:
-                batch = self._ends(windows, series)
-                params = model(batch)[:, :horizon]
-                loc, scale = (part[:, -windows.horizon :][:, :horizon] for part in (batch.loc, batch.scale))
-                means.append(model.output.mean(params, loc, scale).double().numpy())
-                found = model.output.quantiles(params, levels, loc, scale)
-                quantiles.append(found.double().numpy())
-        return np.concatenate(means), np.concatenate(quantiles)
+    def _asked(self, horizon: int | None, paths: int, seed: int) -> Asked:
+        return Asked.of(self.settings.horizon if horizon is None else horizon, paths, seed)
 
-    def _windows(self, member: Loaded, panel: Panel, horizon: int) -> Windows:
-        s = member.settings
-        length = horizon if s.model == "autoregressive" else s.horizon
-        assert s.context is not None and s.lags is not None
-        return Windows(
-            panel, member.features, context=s.context, horizon=length, lags=s.lags, scaling=s.scaling,
-            season=s.season or 1, calendar=s.calendar,
-        )  # fmt: skip
+    def _levels(self, given: Sequence[float] | None) -> tuple[float, ...]:
+        """The levels to forecast: those of the training where none are given; a point has none."""
+        own = self.settings.levels
+        if given is None or (isinstance(given, tuple) and given == own):
+            return own
+        levels = levels_of(given)
+        if not own:
+            raise ConfigError(
+                f"levels are {levels}, but this model writes a point, which has no quantiles; leave them out "
+                "(--level), or train with --output quantiles"
+            )
+        return levels
 
-    def _ends(self, windows: Windows, series: np.ndarray) -> Any:
-        return windows.batch(series, windows.panel.observed[series])
+    def _check(self, panel: Panel, horizon: int, *, each: int, drawn: int) -> None:
+        """Refuse what cannot be forecast, and say what should be otherwise: `each` numbers stay of a step of a series,
+        and a batch is `drawn` so often."""
+        if not isinstance(panel, Panel):
+            kind = type(panel).__name__
+            raise ConfigError(f"expected a panel, but got a value of type {kind}; give a data frame to forecast")
+        check_memory(8 * horizon * (each * len(panel) + 4 * drawn * min(len(panel), BATCH)), horizon)
+        panel.frequency.times(panel.origins + horizon)
+        warn_of_missing(panel, horizon)
+        if any(member.settings.output == "negative-binomial" for member in self._members):
+            warn_of_no_count(panel)
 
     def _latest(self, panel: Panel) -> Panel:
-        s = [loaded.settings for loaded in self._loaded]
+        s = [member.settings for member in self._members]
         return latest(panel, max((each.context or 0) + max(each.lags or (0,)) for each in s))
 
     def panel(self, data: Any, state: ForecastState | None = None, known: Any = None) -> Panel:
@@ -303,6 +255,9 @@ class Forecaster:
         return given if own is None else joined(own, given)
 
     def _own(self, state: ForecastState) -> ForecastState:
+        if not isinstance(state, ForecastState):
+            kind = type(state).__name__
+            raise ConfigError(f"state is of type {kind}; expected a state, as state, update or read_state give it")
         if state.model != self.checksum:
             names = ", ".join(str(run.path) for run in self.runs)
             raise ConfigError(
@@ -312,17 +267,10 @@ class Forecaster:
         return state
 
 
-def check_draws(paths: int, seed: int) -> None:
-    """`ConfigError` for draws that cannot be."""
-    if paths < 1:
-        raise ConfigError(f"paths is {paths}; expected at least 1 (--draws)")
-    if seed < 0:
-        raise ConfigError(f"seed is {seed}; expected at least 0")
-
-
-def _batches(count: int) -> Iterator[np.ndarray]:
-    for at in range(0, count, BATCH):
-        yield np.arange(at, min(at + BATCH, count))
+def _kind(member: Member) -> tuple[str, int, str]:
+    """What runs of an ensemble have in common."""
+    written = "quantiles" if member.settings.levels else "points"
+    return member.features.frequency.alias, member.settings.horizon, written
 
 
 def _read(data: Any, columns: SeriesColumns, freq: Frequency, known: Any) -> Panel:
@@ -337,14 +285,3 @@ def _columns(run: Run) -> SeriesColumns:
         return SeriesColumns() if found is None else SeriesColumns(**found)
     except TypeError as error:
         raise RunError(f"{run.path / 'config.json'} is damaged ({error}); restore it from a copy") from error
-
-
-def _load(run: Run, cells: Sequence[type[Cell]]) -> Loaded:
-    check_task(run, "forecast", "a forecaster")
-    content = read_json(run.path / FEATURES, "a forecaster's run holds what it learned of its covariates")
-    with understood(run.path / FEATURES):
-        features = Features.from_json(content)
-    with config_read(run):
-        name, settings = str(run.config["cell"]), ForecastSettings(**run.config["settings"])
-    cell = find_cell(name, cells)
-    return Loaded(restored(run, cell, lambda: build(cell, settings, features)), settings, features)

@@ -6,7 +6,11 @@ from collections.abc import Iterable, Iterator
 
 from torch import Tensor, nn
 
+from unspool.errors import ConfigError
 from unspool.tasks.forecast.windows import Draws, WindowBatch
+
+MEASURES = ("loss",)
+"""What is measured on the validation windows."""
 
 
 class ForecastJob:
@@ -42,6 +46,19 @@ class ForecastJob:
             losses, seen = costs(model, moved, model(moved)[:, -horizon:])
             total, count = total + float(losses[seen].double().sum()), count + int(seen.sum())
         return {"loss": total / max(count, 1)}
+
+
+def check_measure(name: str, option: str) -> None:
+    """Refuse to choose weights by what is not measured, before anything is trained.
+
+    Raises:
+        ConfigError: validation does not measure it.
+    """
+    if name not in MEASURES:
+        raise ConfigError(
+            f"{option} asks for the metric {name!r}, but validation of a forecaster measures {', '.join(MEASURES)} "
+            f"alone; choose that, or leave {option} out"
+        )
 
 
 def costs(model: nn.Module, batch: WindowBatch, params: Tensor) -> tuple[Tensor, Tensor]:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from unspool.data.given import whole
 from unspool.data.sequences import shown
 from unspool.data.series import Panel
-from unspool.errors import ConfigError, DataError
+from unspool.errors import DataError
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +47,7 @@ def origins(
         least: observed steps that a series must have before an origin.
 
     Raises:
-        ConfigError: a number below 1. DataError: every series is too short for every window.
+        ConfigError: a number that is not whole, or below 1. DataError: every series is too short for every window.
 
     Example:
         >>> panel = Panel.of({"a": range(10), "b": [5, 6, 7, 8, 9, 10]})
@@ -57,8 +58,7 @@ def origins(
     """
     step = horizon if step is None else step
     for name, value in (("horizon", horizon), ("windows", windows), ("step", step), ("least", least)):
-        if value < 1:
-            raise ConfigError(f"{name} is {value}; expected at least 1")
+        whole(value, name)
     cuts = horizon + step * np.arange(windows - 1, -1, -1)
     enough = panel.observed[:, None] - cuts >= least
     _tell_short(panel, enough, cuts, least)

@@ -134,7 +134,7 @@ class Counts:
         many = mean > MANY
         few, rate = np.where(many, 1.0, mean), np.where(many, 1.0, count)
         found = nbinom.ppf(np.asarray(levels), rate, rate / (rate + few))
-        return torch.from_numpy(np.where(many, gammaincinv(count, np.asarray(levels)) * mean / count, found))
+        return torch.from_numpy(np.where(many, np.rint(gammaincinv(count, np.asarray(levels)) * mean / count), found))
 
     def sample(
         self, params: Tensor, loc: Tensor, scale: Tensor, draw: np.random.Generator, *, paths: int = 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -16,6 +18,17 @@ from unspool.tasks.forecast.windows import WindowBatch, Windows
 
 ROWS = 4096
 """Windows that are run at once where each path has its own."""
+
+
+class Scale(NamedTuple):
+    """That of a step, `[rows]` each."""
+
+    loc: Tensor
+    scale: Tensor
+
+    def of(self, y: Tensor) -> Tensor:
+        """Values on this scale, as they are read."""
+        return ((y - self.loc) / self.scale).float()
 
 
 @torch.no_grad()
@@ -46,25 +59,24 @@ def _stepwise(
     inputs, length = network.read(batch), batch.past.shape[1]
     _, state = network.network(inputs[:, :length])
     going = stream(network.network, len(inputs) * paths, map_tensors(lambda part: _each(part, paths), state))
-    loc, scale = (_each(part[:, -1], paths) for part in (batch.loc, batch.scale))
+    scales = [Scale(_each(batch.loc[:, step], paths), _each(batch.scale[:, step], paths)) for step in
+              range(length, inputs.shape[1])]  # fmt: skip
     drawn: list[Tensor] = []
-    scaled: list[Tensor] = []
-    for step in range(inputs.shape[1] - length):
+    for step, scale in enumerate(scales):
         now = _each(inputs[:, length + step], paths)
-        _put_drawn(network, now, scaled)
+        if drawn:
+            now[:, 0], now[:, 1] = scales[step - 1].of(drawn[-1]), 1.0
+        _put_lags(network, now, drawn, scale)
         params = network.write(going.push(now))
-        drawn.append(network.output.sample(params, loc, scale, draw).squeeze(1).double())
-        scaled.append(((drawn[-1] - loc) / scale).float())
+        drawn.append(network.output.sample(params, *scale, draw).squeeze(1).double())
     return torch.stack(drawn, 1).unflatten(0, (-1, paths)).numpy()
 
 
-def _put_drawn(network: AutoregressiveForecaster, now: Tensor, drawn: list[Tensor]) -> None:
-    """Write what was drawn so far, on the scale of the window, where a step reads values before it."""
-    if drawn:
-        now[:, 0], now[:, 1] = drawn[-1], 1.0
+def _put_lags(network: AutoregressiveForecaster, now: Tensor, drawn: list[Tensor], scale: Scale) -> None:
+    """Write what was drawn so far where a step reads it as a lag: on the step's own scale."""
     for place, lag in network.lag_columns():
         if lag <= len(drawn):
-            now[:, place], now[:, place + 1] = drawn[-lag], 1.0
+            now[:, place], now[:, place + 1] = scale.of(drawn[-lag]), 1.0
 
 
 def _blockwise(

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from unspool.data.series import Covariate, Panel
+from unspool.data.series.stamps import shown_stamp
 from unspool.errors import DataError
 
 
@@ -149,9 +150,10 @@ def _places(old: Panel, new: Panel) -> tuple[list[str], np.ndarray]:
 
 def _overlaps(new: Panel, name: str, series: int, last: int) -> DataError:
     stamps = new.frequency.times(np.array([new.starts[series], last]))
+    first, latest = (shown_stamp(stamp, new.frequency.zone) for stamp in stamps)
     return DataError(
-        f"series {name!r}: the new rows begin at {stamps[0]}, but it has been read up to {stamps[1]}; give only rows "
-        "after that"
+        f"series {name!r}: the new rows begin at {first}, but it has been read up to {latest}; give only rows after "
+        "that"
     )
 
 

@@ -97,6 +97,11 @@ class Scores:
             unscaled=int((measured & np.isnan(scale)).sum()),
         )  # fmt: skip
 
+    def brief(self) -> str:
+        """The measures of the median in a line, without those that are not defined."""
+        values = {"sMAPE": self.smape, "MASE": self.mase, "OWA": self.owa, "wQL": self.wql}
+        return ", ".join(f"{name} {value:.4g}" for name, value in values.items() if value is not None)
+
     def to_json(self) -> dict[str, Any]:
         """All of it by name, None for what is not defined."""
         return asdict(self)

@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
+from unspool.data.given import whole
 from unspool.errors import ConfigError, one_of
+from unspool.tasks.forecast.levels import levels_of
 
 MODELS = ("encoder-decoder", "autoregressive")
 OUTPUTS = ("quantiles", "student-t", "gaussian", "negative-binomial", "point")
 SCALINGS = ("mean-abs", "robust", "instance", "seasonal", "last", "none")
+USUAL = {"encoder-decoder": "quantiles", "autoregressive": "student-t"}
+"""The output of each model where none is named."""
 LEVELS = (0.025, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.975)
 
 
@@ -20,8 +24,8 @@ class ForecastSettings:
     A forecast from step n reads a window of `context` steps before it, longer past values by `lags`, and what is known
     of the `horizon` steps after it. `encoder-decoder` writes the whole horizon at once, `segment` steps at each step of
     its recurrent layers; `autoregressive` writes a step, draws from it and reads the draw (DeepAR). None for
-    `context`, `season` and `lags` means: what suits the frequency, see `Frequency`. See `scale_of` for `scaling` and
-    `unspool.tasks.forecast.outputs` for `output`.
+    `context`, `season` and `lags` means: what suits the frequency, see `Frequency`; for `output`, what suits the model.
+    See `scale_of` for `scaling` and `unspool.tasks.forecast.outputs` for `output`; a point has no `levels`.
 
     Example:
         >>> ForecastSettings(horizon=48, segment=24).output
@@ -32,7 +36,9 @@ class ForecastSettings:
     season: Annotated[int | None, "steps of a season, for metrics, lags and the default context"] = None
     context: Annotated[int | None, "steps before the forecast that are read; none: by season and horizon"] = None
     model: Annotated[str, f"{' or '.join(MODELS)}"] = "encoder-decoder"
-    output: Annotated[str, f"what is written for a step: {', '.join(OUTPUTS)}"] = "quantiles"
+    output: Annotated[
+        str | None, f"what is written for a step: {', '.join(OUTPUTS)}; none: quantiles, of autoregressive student-t"
+    ] = None
     levels: tuple[float, ...] = LEVELS
     scaling: Annotated[str, f"of each window: {', '.join(SCALINGS)}"] = "mean-abs"
     lags: tuple[int, ...] | None = None
@@ -52,7 +58,8 @@ class ForecastSettings:
     seed: Annotated[int, "of windows, first values, dropout and draws"] = 0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "levels", tuple(map(float, self.levels)))
+        object.__setattr__(self, "output", self.output or USUAL.get(self.model))
+        object.__setattr__(self, "levels", self._own_levels())
         if self.lags is not None:
             object.__setattr__(self, "lags", tuple(self.lags))
         for name, choices in (("model", MODELS), ("output", OUTPUTS), ("scaling", SCALINGS)):
@@ -62,9 +69,8 @@ class ForecastSettings:
             "horizon", "season", "context", "segment", "embedding", "hidden", "layers", "batch", "steps_per_epoch",
             "valid_windows",
         ):  # fmt: skip
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ConfigError(f"{name} is {value}; expected at least 1")
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, whole(getattr(self, name), name))
         for name in ("dropout", "recurrent_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; expected a probability, at least 0 and below 1")
@@ -72,15 +78,19 @@ class ForecastSettings:
             raise ConfigError(f"series_embedding is {self.series_embedding}; expected a width, or 0 for none")
         if any(lag < 1 for lag in self.lags or ()):
             raise ConfigError(f"lags are {self.lags}; expected steps back, at least 1")
-        self._check_levels()
         self._check_together()
         if not 0 <= self.seed < 2**63:
             raise ConfigError(f"seed is {self.seed}; expected at least 0 and below 2^63")
 
-    def _check_levels(self) -> None:
-        rising = all(a < b for a, b in zip(self.levels, self.levels[1:], strict=False))
-        if not (rising and self.levels and self.levels[0] > 0 and self.levels[-1] < 1):
-            raise ConfigError(f"levels are {self.levels}; expected rising numbers between 0 and 1")
+    def _own_levels(self) -> tuple[float, ...]:
+        """The levels as floats; a point has none."""
+        if self.output != "point":
+            return levels_of(self.levels)
+        if self.levels and levels_of(self.levels) != LEVELS:
+            raise ConfigError(
+                f"output point has no quantiles, but levels are {self.levels}; leave levels out, or take quantiles"
+            )
+        return ()
 
     def _check_together(self) -> None:
         if self.output == "negative-binomial" and self.scaling not in ("mean-abs", "none"):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,12 +13,13 @@ import safetensors
 import safetensors.numpy
 from safetensors import SafetensorError
 
+from unspool.data.given import paths_of
 from unspool.data.series import Covariate, Panel
 from unspool.errors import RunError
 from unspool.tasks.forecast.features import frequency_of
 from unspool.train.files import write_bytes
 
-FORMAT = "1"
+FORMAT = "2"
 ROWS = ("offsets", "starts", "y", "observed")
 
 
@@ -42,19 +45,32 @@ class ForecastState:
             "covariates": [[c.name, c.role, None if c.words is None else list(c.words)] for c in panel.covariates],
             "model": self.model,
         }
-        header = {"unspool_forecast_state": FORMAT, "about": json.dumps(about, ensure_ascii=False)}
+        said = json.dumps(about, ensure_ascii=False)
+        header = {"unspool_forecast_state": FORMAT, "about": said, "crc32": _checksum(said, arrays)}
         write_bytes(Path(path), safetensors.numpy.save(arrays, header))
+
+
+def _checksum(about: str, arrays: Mapping[str, np.ndarray]) -> str:
+    """Of all that a state holds."""
+    checksum = zlib.crc32(about.encode())
+    for name in sorted(arrays):
+        checksum = zlib.crc32(np.ascontiguousarray(arrays[name]).tobytes(), zlib.crc32(name.encode(), checksum))
+    return str(checksum)
 
 
 def read_state(path: Path | str) -> ForecastState:
     """Read what `ForecastState.save` wrote; `RunError` for a file that is missing, damaged or foreign."""
-    path = Path(path)
+    (path,) = paths_of(path)
+    if path.is_dir():
+        raise RunError(f"{path} is a folder; expected the file of a state that --state-out or save wrote")
     try:
         with safetensors.safe_open(path, "np") as file:
             header = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         if header.get("unspool_forecast_state") != FORMAT:
-            raise ValueError("it does not say that it is a state")
+            raise ValueError(f"it does not say that it is a state of format {FORMAT}")
+        if header["crc32"] != _checksum(header["about"], arrays):
+            raise ValueError("its content is not what was written: the checksum is another")
         about = json.loads(header["about"])
         covariates = tuple(
             Covariate(name, role, arrays[f"covariate {name}"], None if words is None else tuple(words))

@@ -15,8 +15,9 @@ import torch
 from unspool.cells import Cell
 from unspool.data.series import Panel, SeriesColumns
 from unspool.errors import DataError
+from unspool.tasks.forecast.counts import no_count
 from unspool.tasks.forecast.features import Features
-from unspool.tasks.forecast.job import ForecastJob
+from unspool.tasks.forecast.job import ForecastJob, check_measure
 from unspool.tasks.forecast.network import build
 from unspool.tasks.forecast.plan import planned
 from unspool.tasks.forecast.settings import ForecastSettings
@@ -84,6 +85,9 @@ def train(
     """
     out = Path(out)
     check(out, "forecast", cell, files=(FEATURES,), resume=resume, force=force)
+    if training.goal is not None:
+        check_measure(training.goal.metric, "until")
+    check_measure(training.monitored, "monitor")
     plan = planned(settings, data.train)
     valid = data.train if data.valid is None else data.valid
     check_values(data.train, plan)
@@ -119,13 +123,8 @@ def check_values(panel: Panel, plan: ForecastSettings) -> None:
     """`DataError` for values that the output cannot write: a count is whole, and at least 0."""
     if plan.output != "negative-binomial":
         return
-    wrong = np.flatnonzero((panel.y < 0) | (panel.y != np.floor(panel.y)) & ~np.isnan(panel.y))
-    if len(wrong):
-        series = int(np.searchsorted(panel.offsets, wrong[0], side="right")) - 1
-        raise DataError(
-            f"series {panel.ids[series]!r} has the value {panel.y[wrong[0]]:g}, but output negative-binomial counts: "
-            "expected whole numbers, at least 0; take student-t or gaussian"
-        )
+    if found := no_count(panel):
+        raise DataError(f"{found}: expected whole numbers, at least 0; take student-t or gaussian")
 
 
 def held_back(panel: Panel, plan: ForecastSettings) -> np.ndarray:
