@@ -298,6 +298,9 @@ def test_targets(label: Any, more: list[str], keys: set[str], tmp_path: Path) ->
     names = {"multilabel": ["p_x", "p_y"], "ordinal": ["p_low", "p_high"], "number": []}[more[1]]
     assert found[0] == ["id", "label", *names] and len(found) == 10
     if more[1] == "number":
+        (tmp_path / "one.csv").write_text("text,label\na,1\n")
+        measured = call("evaluate", tmp_path / "run", "--test", tmp_path / "one.csv").stdout
+        assert json.loads(measured, parse_constant=pytest.fail)["r2"] is None  # one label has no spread
         (tmp_path / "bad.csv").write_text("text,label\na,tall\n")  # said before the labels are looked at
         assert "target is a number" in failure(
             "classify", tmp_path / "run", tmp_path / "bad.csv", "--pictures", tmp_path / "p"

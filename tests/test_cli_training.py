@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import math
+import os
 from pathlib import Path
 
 import pytest
@@ -9,9 +12,10 @@ from typer.testing import CliRunner
 
 from unspool import cli
 from unspool.cells import GRUCell
+from unspool.cli.training import paths, report
 from unspool.errors import ConfigError, RunError
 from unspool.tasks.language import LanguageData, LanguageSettings, train
-from unspool.train import Run, TrainSettings
+from unspool.train import Run, Summary, TrainSettings
 
 TASKS = ("translate", "classify", "tag", "language")
 
@@ -37,6 +41,30 @@ def test_a_folder_in_which_another_training_runs(task: str, tmp_path: Path) -> N
     with run.locked():
         for how in ([], ["--force"], ["--resume"]):
             assert "another training (process" in refused(task, run.path, *how)
+
+
+@pytest.mark.parametrize("task", ["classify", "tag", "language"])
+def test_a_share_to_validate_on_is_refused_where_nothing_is_split(task: str, tmp_path: Path) -> None:
+    for files, message in (
+        (["--train", "no.txt", "--valid", "no.txt"], "splits off a part of --train, but --valid was given"),
+        ([], "--valid-share is about files of your own"),
+    ):
+        start = ["train", task, *files, "--out", str(tmp_path / "run"), "--valid-share", "0.2"]
+        error = CliRunner().invoke(cli.app, start).exception
+        assert isinstance(error, ConfigError) and message in str(error)
+
+
+def test_names_that_are_not_utf8_can_be_told_in_json() -> None:
+    found = paths([Path(os.fsdecode(b"a/\xffb.txt"))], [Path("ü.txt")])
+    assert json.loads(json.dumps(found, ensure_ascii=False).encode()) == {
+        "job": "files", "train": ["\\xffb.txt"], "valid": ["ü.txt"],
+    }  # fmt: skip
+
+
+def test_the_last_word_is_json_whatever_was_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    report(Path("run"), GRUCell, Summary(1, 1, 0.5, {"loss": 1.0, "r2": math.nan}, 1, "max_steps=1"))
+    line = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert line["best"] == {"loss": 1.0, "r2": None}
 
 
 def test_several_processes_share_no_language_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

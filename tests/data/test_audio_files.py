@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -40,6 +41,15 @@ def test_a_subfolder_is_a_class(tmp_path: Path) -> None:
     assert found.places(2) == str(tmp_path / "yes/deep/a.WAV") and len(found.features) == 40
     expected = [log_mel(sound(k, n)[:, 0], RATE) for k, n in ((1, 1200), (0, 700), (2, 500))]
     assert found.numbers is not None and np.array_equal(found.numbers, np.concatenate(expected))
+
+
+def test_a_name_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / os.fsdecode(b"\xff.wav")).write_bytes(b"")
+    (tmp_path / os.fsdecode(b"\xff.csv")).write_text("text,label\na,b\n")
+    for path, name in ((tmp_path, r"a/\\udcff\.wav"), (tmp_path / os.fsdecode(b"\xff.csv"), r"\\udcff\.csv")):
+        with pytest.raises(DataError, match=rf"the name '.*{name}' is not UTF-8; rename"):
+            open_sequences([path])
 
 
 def test_channels_are_averaged(tmp_path: Path) -> None:

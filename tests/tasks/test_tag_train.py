@@ -55,6 +55,9 @@ def test_one_tag_alone_is_refused(tagging: Any, tags: list[str], message: str, t
     rows = [Tokens(("a",), tuple(tags), "a.conll, line 1")] * 3
     with pytest.raises(DataError, match=rf"{message} \(first: a\.conll, line 1\)"):
         tagging.fit(tmp_path / "run", data=TagData(rows, rows))
+    other = [Tokens(("b",), ("B-X",), "a.conll, line 9")]
+    with pytest.raises(DataError, match=rf"{message} \(first: .*\); 'B-X' is in the validation data alone: expected"):
+        tagging.fit(tmp_path / "run", data=TagData(rows, [*rows, *other]))
     assert not (tmp_path / "run").exists()
 
 

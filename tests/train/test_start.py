@@ -49,3 +49,9 @@ def test_another_task_is_named_before_its_files_are_read(tmp_path: Path) -> None
     check(tmp_path / "run", "one", GRUCell, **how)
     with pytest.raises(RunError, match="holds a run of the task 'one', not 'two'"):
         check(tmp_path / "run", "two", GRUCell, **how)
+
+
+def test_what_is_another_is_shown_shortly_and_as_it_is_written(tmp_path: Path) -> None:
+    begin(tmp_path / "run", same={"tags": ["ü"]})
+    with pytest.raises(RunError, match=r'tags \["ü"\] → \["t0", .{80,95} …\. Repeat'):
+        begin(tmp_path / "run", same={"tags": [f"t{i}" for i in range(5000)]}, resume=True)

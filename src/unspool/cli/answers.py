@@ -27,6 +27,7 @@ from unspool.data.wording import counted
 from unspool.errors import ConfigError, DataError
 from unspool.tasks.classify import Classifier, Measured, Prediction
 from unspool.train.files import replaced, write_bytes
+from unspool.train.metrics import json_line
 
 
 class Answers:
@@ -76,7 +77,7 @@ class Answers:
         measured = self._classifier.measure(self._sequences)
         folder.mkdir(parents=True, exist_ok=True)
         draw_measured(self._classifier, measured, folder)
-        say(json.dumps(measured.metrics, ensure_ascii=False))
+        say(json_line(measured.metrics).rstrip())
 
     @cached_property
     def _sequences(self) -> Sequences:

@@ -23,7 +23,7 @@ from unspool.cli.apps import (
     train_app,
 )
 from unspool.cli.side_files import side_files
-from unspool.cli.training import DEFAULT_EPOCHS, Presets, is_default, paths, report, settings
+from unspool.cli.training import DEFAULT_EPOCHS, Presets, check_share, is_default, paths, report, settings
 from unspool.data.columns import FORMS, Columns
 from unspool.errors import ConfigError
 from unspool.options import with_options
@@ -75,6 +75,7 @@ def train_classify(
 ) -> None:
     """Train a classifier of texts, series or sounds. Without --train: handwritten digits, no download."""
     default_job = is_default(out, train, valid, resume=resume, force=force)
+    check_share(given, valid, default_job=default_job)
     named = columns(
         Columns(), form=form, text=text_column, label=label_column, id=id_column, time=time_column, group=group
     )

@@ -22,6 +22,7 @@ from unspool.tasks.classify import Classifier
 from unspool.tasks.forecast import Forecaster
 from unspool.tasks.tag import Tagger
 from unspool.tasks.translate import Translator
+from unspool.train.state import finite_or_null
 
 COMMAND = "unspool encode RUN"
 Vectors = Iterable[Any]
@@ -57,7 +58,7 @@ def encode(
     check_options(chosen, type(model), run)
     for vectors in _encoded(model, given or [], chosen):
         for vector in vectors:
-            print(json.dumps(vector.tolist()))
+            print(json.dumps(finite_or_null(vector.tolist())))
         sys.stdout.flush()
 
 

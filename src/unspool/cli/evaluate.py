@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from unspool.tasks.forecast import Forecaster
 from unspool.tasks.tag import Tagger
 from unspool.tasks.translate import DecodeOptions, Translator
 from unspool.train.files import write_bytes
+from unspool.train.metrics import json_line
 from unspool.train.restored import default_origin
 
 OF_TRANSLATORS = ("out", "keys", *(field.name for field in fields(DecodeOptions)))
@@ -90,7 +90,7 @@ def evaluate(
             metrics = model.evaluate(test, replace(model.columns, **chosen))
         else:
             metrics = model.evaluate(test)
-        print(json.dumps(metrics, ensure_ascii=False))
+        print(json_line(metrics), end="")
     return None
 
 
@@ -129,9 +129,9 @@ def _translator(
     if not test:
         rows = evaluate_dates(translator, options, seed=default_origin(translator.runs[0], "dates", seed=True)["seed"])
         show("Written dates into ISO 8601: exact match", rows)
-        print(json.dumps({"parts": rows}))
+        print(json_line({"parts": rows}), end="")
         return
     metrics, answers = measure(translator, open_parallel(test, keys=keys or translator.keys), options)
     if out is not None:
         write_bytes(out, "".join(f"{answer}\n" for answer in answers).encode())
-    print(json.dumps(metrics))
+    print(json_line(metrics), end="")

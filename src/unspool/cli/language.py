@@ -27,7 +27,7 @@ from unspool.cli.apps import (
 from unspool.cli.files_or_texts import files_or_texts
 from unspool.cli.lines import chunks
 from unspool.cli.side_files import side_files
-from unspool.cli.training import DEFAULT_EPOCHS, Presets, is_default, paths, report, settings
+from unspool.cli.training import DEFAULT_EPOCHS, Presets, check_share, is_default, paths, report, settings
 from unspool.data.plain_text import read_text
 from unspool.errors import ConfigError, DataError
 from unspool.options import with_options
@@ -64,6 +64,7 @@ def train_language(
 
     check_alone(processes())
     default_job = is_default(out, train, valid, resume=resume, force=force)
+    check_share(given, valid, default_job=default_job)
     chosen, presets = load_cell(cell), PRESETS if default_job else None
     model, training = settings(LanguageSettings, given, presets, cell_option)
     origin = python_job.origin() if default_job else paths(train, valid)

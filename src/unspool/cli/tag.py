@@ -27,7 +27,7 @@ from unspool.cli.apps import (
 from unspool.cli.files_or_texts import files_or_texts
 from unspool.cli.lines import chunks
 from unspool.cli.side_files import side_files
-from unspool.cli.training import DEFAULT_EPOCHS, Presets, is_default, made, paths, report, settings
+from unspool.cli.training import DEFAULT_EPOCHS, Presets, check_share, is_default, made, paths, report, settings
 from unspool.data.tagged import Columns, is_json, open_lines, parse
 from unspool.errors import ConfigError
 from unspool.options import with_options
@@ -90,9 +90,8 @@ def _check_data(default_job: bool, valid: list[Path] | None, examples: int | Non
     """Refuse options that belong to another job than the one that is asked for."""
     if examples is not None and not default_job:
         raise ConfigError("--examples belongs to the default job, but --train was given")
-    if "valid_share" in given and valid:
-        raise ConfigError("--valid-share splits off a part of --train, but --valid was given; leave one of the two out")
-    of_files = [name for name in (*Columns.__dataclass_fields__, "valid_share") if name in given]
+    check_share(given, valid, default_job=default_job)
+    of_files = [name for name in Columns.__dataclass_fields__ if name in given]
     if default_job and of_files:
         option = f"--{of_files[0].replace('_', '-')}"
         raise ConfigError(f"{option} is about files of your own, but --train was not given; name them, or leave it out")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +16,7 @@ from unspool.errors import ConfigError
 from unspool.options import key_values
 from unspool.train import Run, Summary, TrainSettings
 from unspool.train.placement import is_main
+from unspool.train.state import finite_or_null
 
 DEFAULT_EPOCHS = 20
 
@@ -35,6 +38,18 @@ def is_default(out: Path, train: list[Path] | None, valid: list[Path] | None, *,
     if valid:
         raise ConfigError("--valid was given without --train; name the training files too")
     return True
+
+
+def check_share(given: Mapping[str, Any], valid: list[Path] | None, *, default_job: bool) -> None:
+    """Refuse --valid-share where nothing is split."""
+    if "valid_share" not in given:
+        return
+    if default_job:
+        raise ConfigError(
+            "--valid-share is about files of your own, but --train was not given; name them, or leave it out"
+        )
+    if valid:
+        raise ConfigError("--valid-share splits off a part of --train, but --valid was given; leave one of the two out")
 
 
 def settings(
@@ -73,7 +88,12 @@ def default_training(given: dict[str, Any], preset: dict[str, Any]) -> dict[str,
 
 def paths(train: list[Path] | None, valid: list[Path] | None) -> dict[str, Any]:
     """Where own data came from, for config.json."""
-    return {"job": "files", "train": [p.name for p in train or []], "valid": [p.name for p in valid or []]}
+    return {"job": "files", "train": list(map(_name, train or [])), "valid": list(map(_name, valid or []))}
+
+
+def _name(path: Path) -> str:
+    """The name of a file; bytes of it that are no UTF-8, which JSON cannot hold, are written as such."""
+    return os.fsencode(path.name).decode("utf-8", "backslashreplace")
 
 
 def report(out: Path, cell: type[Cell], summary: Summary) -> None:
@@ -81,4 +101,4 @@ def report(out: Path, cell: type[Cell], summary: Summary) -> None:
     if is_main():
         took = f"{counted(summary.steps, 'step')} in {summary.seconds:.0f} s"
         say(f"trained {cell_name(cell)} for {took}; ended by {summary.reason}")
-        print(json.dumps({"run": str(out), **asdict(summary)}))
+        print(json.dumps(finite_or_null({"run": str(out), **asdict(summary)})))

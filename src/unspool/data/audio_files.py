@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from unspool.data.columns import Columns
+from unspool.data.given import half_character
 from unspool.data.log_mel import BINS, log_mel
 from unspool.data.needed import needed
 from unspool.data.sequences import Sequences, starts_and_end
@@ -46,7 +47,15 @@ def audio_files(folder: Path) -> list[Path]:
     ]
     if not found:
         raise DataError(f"{folder} has no audio file in it; expected files named {', '.join(SUFFIXES)}")
+    for file in found:
+        check_name(file)
     return sorted(found, key=lambda file: file.relative_to(folder).parts)
+
+
+def check_name(path: Path) -> None:
+    """`DataError` for a name that is not UTF-8: it can be no id or label, and libraries cannot open the file."""
+    if half_character(str(path)):
+        raise DataError(f"the name {str(path)!a} is not UTF-8; rename the file or its folder")
 
 
 def _labels(path: Path, files: Sequence[Path], label: str, labelled: bool) -> list[str] | None:

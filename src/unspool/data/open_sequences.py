@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from unspool.data import audio_files, tables
-from unspool.data.audio_files import read_audio_sequences
+from unspool.data.audio_files import check_name, read_audio_sequences
 from unspool.data.columns import FORMS, Columns
 from unspool.data.given import Paths, paths_of
 from unspool.data.json_lines import read_json_sequences
@@ -78,6 +78,7 @@ def _read(path: Path, columns: Columns, labelled: bool, empty_labels: bool) -> S
     suffix = Path(path.name.removesuffix(".gz")).suffix
     if not path.exists():
         raise DataError(f"there is no file or folder {path}; expected {EXPECTED}")
+    check_name(path)
     if path.is_dir() or suffix.lower() in audio_files.SUFFIXES:
         return read_audio_sequences(path, columns, labelled=labelled)
     if suffix == ".jsonl":

@@ -24,12 +24,12 @@ class MetricsLog:
         self._run = run
         self._board = _open_board(run, after) if tensorboard else None
         kept = [line for line in run.metrics() if line.get("step", 0) <= after and line.get("kind") != "average"]
-        write_bytes(run.metrics_path, "".join(_line(line) for line in kept).encode())
+        write_bytes(run.metrics_path, "".join(json_line(line) for line in kept).encode())
 
     def write(self, kind: str, step: int, numbers: Mapping[str, Any]) -> None:
         """Append one line; a full disk raises `RunError`."""
         with explained(self._run.metrics_path), open(self._run.metrics_path, "a", encoding="utf-8") as file:
-            file.write(_line({"kind": kind, "step": step, **numbers}))
+            file.write(json_line({"kind": kind, "step": step, **numbers}))
         if self._board is not None:
             for name, value in numbers.items():
                 if isinstance(value, (int, float)):
@@ -46,8 +46,9 @@ class MetricsLog:
             self._board.close()
 
 
-def _line(value: dict[str, Any]) -> str:
-    return json.dumps(finite_or_null(value), ensure_ascii=False, allow_nan=False) + "\n"
+def json_line(value: Mapping[str, Any]) -> str:
+    """An object as a line of JSON, in which a number that is not finite is null."""
+    return json.dumps(finite_or_null(dict(value)), ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _open_board(run: Run, after: int) -> Any:

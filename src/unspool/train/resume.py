@@ -14,6 +14,8 @@ from unspool.train.settings import TrainSettings
 
 Changes = dict[str, tuple[Any, Any]]
 """Former and new value by name."""
+LONGEST = 100
+"""Characters of a value in a message."""
 
 
 def check_same(run: Run, config: Mapping[str, Any]) -> None:
@@ -57,4 +59,10 @@ def _changes(former: Mapping[str, Any], now: Mapping[str, Any]) -> Changes:
 
 
 def _shown(changes: Changes) -> str:
-    return ", ".join(f"{name} {json.dumps(was)} → {json.dumps(now)}" for name, (was, now) in changes.items())
+    return ", ".join(f"{name} {_short(was)} → {_short(now)}" for name, (was, now) in changes.items())
+
+
+def _short(value: Any) -> str:
+    """A value as JSON, which may be a list of thousands of classes."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 2]} …"

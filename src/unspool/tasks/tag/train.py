@@ -93,7 +93,7 @@ def train(
     """
     out = Path(out)
     check(out, "tag", cell, files=(WORDS,), resume=resume, force=force)
-    tags = _tags(data.train)
+    tags = _tags(data)
     warn_of_unknown_tags(data.valid, tags)
     words = Words.load(out / WORDS) if resume else _learned_words(data.train, settings)
     constrained = _constrained(data.train, tags, settings)
@@ -114,12 +114,13 @@ def train(
     return fit(job, training, run, resume=resume)
 
 
-def _tags(sequences: Sequence[Tokens]) -> list[str]:
-    tags = sorted({tag for sequence in sequences for tag in sequence.tags})
+def _tags(data: TagData) -> list[str]:
+    tags, others = (sorted({tag for sequence in part for tag in sequence.tags}) for part in (data.train, data.valid))
     if len(tags) < 2:
         what = f"the one tag {tags[0]!r} only" if tags else "no tags"
-        where = f" (first: {sequences[0].place})" if sequences else ""
-        raise DataError(f"the training data has {what}{where}; expected at least two, or another tag_column")
+        where = f" (first: {data.train[0].place})" if data.train else ""
+        unseen = next((f"{tag!r} is in the validation data alone: " for tag in others if tag not in tags), "")
+        raise DataError(f"the training data has {what}{where}; {unseen}expected at least two, or another tag_column")
     return tags
 
 
