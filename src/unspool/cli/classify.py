@@ -114,8 +114,8 @@ def classify(
 ) -> None:
     """Classify sequences: CSV with the columns id, label, and p_CLASS for each class, its probability.
 
-    The id is that of the file, else the number of the sequence, counted from 1. What cannot be classified is said on
-    stderr and has empty fields; the exit status is then 1. A text that names a file stands for the file.
+    The id is that of the file, else the number of the sequence, counted from 1. A text that names a file stands for it.
+    What cannot be classified is said on stderr and has empty fields; the exit status is then 1.
     """
     if saliency is not None and (out is not None or pictures is not None):
         raise ConfigError("--saliency shows one sequence alone; leave out --out and --pictures, or ask for them apart")

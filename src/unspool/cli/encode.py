@@ -12,12 +12,13 @@ import typer
 from unspool.cli.answers import files_or_lines, of_lines
 from unspool.cli.apps import CellsOption, RunArgument, app, loaded
 from unspool.cli.classify import FormOption, IdOption, LabelOption, TextOption, TimeOption, columns
-from unspool.cli.evaluate import check_options
+from unspool.cli.evaluate import OPTIONS, check_options
 from unspool.cli.files_or_texts import files_or_texts
 from unspool.cli.lines import Line, chunks
 from unspool.cli.tag import TokenOption
 from unspool.data.tagged import read_tagged
 from unspool.errors import DataError
+from unspool.options import in_panels
 from unspool.tasks.classify import Classifier
 from unspool.tasks.forecast import Forecaster
 from unspool.tasks.tag import Tagger
@@ -30,6 +31,7 @@ Vectors = Iterable[Any]
 
 
 @app.command()
+@in_panels({f"Options of {whose}": names for whose, names in OPTIONS.values()})
 def encode(
     run: RunArgument,
     given: Annotated[
@@ -43,11 +45,10 @@ def encode(
     token_column: TokenOption = None,
     cell: CellsOption = None,
 ) -> None:
-    """What the network makes of each text, sequence or series: one JSON list a line.
+    """The vector that a network makes of each text, sequence or series (a tagger: of each token): a JSON list a line.
 
-    Of a translator the encoder's final state, of a classifier the vector that the answer is made from, of a language
-    model the final state; of a tagger a list with a vector for each token; of a forecaster the state at the end of each
-    series. Files are read as by the task's own command, those of a translator or a language model line by line.
+    It is the final state; a classifier's is what the answer is made from.
+    Files are those that the task's own command takes, or else hold a text a line.
     """
     named = {
         "form": form, "text_column": text_column, "label_column": label_column, "id_column": id_column,
