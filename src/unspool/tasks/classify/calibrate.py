@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
 
 from torch import Tensor
 
 from unspool.data.wording import counted
 from unspool.tasks.classify.metrics import reliability
 from unspool.tasks.classify.targets import Target
+from unspool.train.least import least
 
 LEAST = 50
 """Sequences of the validation data below which the temperature stays 1: one fitted to fewer says more of them than of
 the network. docs/decisions/0019 has the measurements."""
 RANGE = (0.05, 20.0)
-GOLDEN = (math.sqrt(5) - 1) / 2
-TOLERANCE = 1e-4
 
 
 def calibration(target: Target, outputs: Tensor, targets: Tensor) -> dict[str, float]:
@@ -71,27 +69,9 @@ def fit_temperature(target: Target, outputs: Tensor, targets: Tensor) -> float:
     def loss(log: float) -> float:
         return float(target.smoothed_loss(outputs / math.exp(log), targets, share))
 
-    low, high = map(math.log, RANGE)
-    found = _least(loss, low, high)
-    return next((end for end in RANGE if abs(found - math.log(end)) < 2 * TOLERANCE), math.exp(found))
+    return least(loss, RANGE)
 
 
 def calibration_error(target: Target, outputs: Tensor, targets: Tensor, temperature: float = 1.0) -> float:
     """The expected calibration error (see `metrics.Reliability`) of outputs at a temperature."""
     return reliability(*target.decisions(target.predictions(outputs, temperature), targets)).error
-
-
-def _least(function: Callable[[float], float], low: float, high: float) -> float:
-    """Where a function with one minimum has it, by golden-section search."""
-    one, other = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
-    at_one, at_other = function(one), function(other)
-    while high - low > TOLERANCE:
-        if at_one <= at_other:
-            high, other, at_other = other, one, at_one
-            one = high - GOLDEN * (high - low)
-            at_one = function(one)
-        else:
-            low, one, at_one = one, other, at_other
-            other = low + GOLDEN * (high - low)
-            at_other = function(other)
-    return (low + high) / 2

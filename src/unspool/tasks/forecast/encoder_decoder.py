@@ -40,7 +40,8 @@ class EncoderDecoderForecaster(nn.Module):
         self.segments = -(-s.horizon // s.segment)
         self.dropout = Dropout(s.dropout)
         self.read = nn.Linear(s.segment * inputs.before + inputs.size, s.hidden)
-        self.ask = nn.Linear(s.segment * inputs.after + inputs.size, s.hidden, bias=False)
+        known = s.segment * inputs.after + inputs.size
+        self.ask = nn.Linear(known, s.hidden, bias=False) if known else None
         self.position = nn.Embedding(self.segments, s.hidden)
         made = with_options(cell, s.cell_options)
         how = {
@@ -62,7 +63,9 @@ class EncoderDecoderForecaster(nn.Module):
         state, future = self.encode(batch), self.inputs.future(batch)
         spare = self.segments * self.segment - self.horizon
         segments = nn.functional.pad(future, (0, 0, 0, spare)).unflatten(1, (-1, self.segment)).flatten(2)
-        asked = self.ask(_beside(segments, self.inputs.static(batch))) + self.position.weight
+        asked = self.position.weight.expand(len(future), -1, -1)
+        if self.ask is not None:
+            asked = asked + self.ask(_beside(segments, self.inputs.static(batch)))
         outputs, _ = self.decoder(torch.relu(asked), state)
         written = self.write(self.dropout(outputs))
         return written.unflatten(2, (self.segment, -1)).flatten(1, 2)[:, : self.horizon]

@@ -17,6 +17,7 @@ from unspool.tasks.forecast.network import Network, build
 from unspool.tasks.forecast.paths import sampled
 from unspool.tasks.forecast.settings import ForecastSettings
 from unspool.tasks.forecast.train import FEATURES
+from unspool.tasks.forecast.widened import Widened
 from unspool.tasks.forecast.windows import WindowBatch, Windows
 from unspool.train import Run
 from unspool.train.files import read_json, understood
@@ -110,8 +111,14 @@ def load_member(run: Run, cells: Sequence[type[Cell]]) -> Member:
         features = Features.from_json(content)
     with config_read(run):
         name, settings = str(run.config["cell"]), ForecastSettings(**run.config["settings"])
+        spread = float(run.config.get("calibration", {}).get("spread", 1.0))
+        if not 0 < spread < float("inf"):
+            raise ValueError(f"spread {spread}")
     cell = find_cell(name, cells)
-    return Member(restored(run, cell, lambda: build(cell, settings, features)), settings, features)
+    model = restored(run, cell, lambda: build(cell, settings, features))
+    if spread != 1:
+        model.output = Widened(model.output, spread)
+    return Member(model, settings, features)
 
 
 def _summed_up(paths: np.ndarray, levels: Sequence[float]) -> Found:

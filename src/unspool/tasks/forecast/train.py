@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +15,17 @@ import torch
 from unspool.cells import Cell
 from unspool.data.series import Panel, SeriesColumns
 from unspool.errors import DataError
+from unspool.tasks.forecast.calibrate import calibration
 from unspool.tasks.forecast.counts import no_count
 from unspool.tasks.forecast.features import Features
 from unspool.tasks.forecast.job import ForecastJob, check_measure
-from unspool.tasks.forecast.network import build
+from unspool.tasks.forecast.network import Network, build
 from unspool.tasks.forecast.plan import planned
 from unspool.tasks.forecast.settings import ForecastSettings
 from unspool.tasks.forecast.windows import Draws, Ends, Windows
-from unspool.train import Summary, TrainSettings, fit
+from unspool.train import Run, Summary, TrainSettings, fit
+from unspool.train.kept import kept_said
+from unspool.train.placement import is_main
 from unspool.train.start import by_part, check, start
 
 FEATURES = "features.json"
@@ -116,7 +119,19 @@ def train(
         resume=resume,
         force=force,
     )
-    return fit(ForecastJob(model, draws, ends), training, run, resume=resume)
+    summary = fit(ForecastJob(model, draws, ends), training, run, resume=resume)
+    return _calibrated(summary, run, model, plan, ends)
+
+
+def _calibrated(summary: Summary, run: Run, model: Network, plan: ForecastSettings, ends: Ends) -> Summary:
+    """Fit the spread of the run's weights to the validation windows, and store it in the run's config."""
+    measured = calibration(model.cpu().eval(), plan, ends)
+    if not measured:
+        return summary
+    if is_main():
+        with kept_said(run), run.locked():
+            run.change(calibration=measured)
+    return replace(summary, best={**summary.best, **measured})
 
 
 def check_values(panel: Panel, plan: ForecastSettings) -> None:
