@@ -2,6 +2,7 @@
 
     python benchmarks/language.py --text tatoeba|python --out runs/language [--data ../shared/data/tatoeba] [--seed 2]
         [any option of `unspool train language`]
+    python benchmarks/language.py --text tatoeba|python --ngrams        n-gram models alone, over several kinds of symbols
 
 tatoeba: the English sentences of deu-eng.tsv.gz, each once, one a line, in an order that is fixed, 90% to train on, 5%
 to validate, 5% to test. python: the sources of Python's own standard library, the default job. Both models read what
@@ -22,20 +23,21 @@ from typing import Any
 from command import unspool
 from kneser_ney import bits_per_character
 
-from unspool.data.lossless import load_lossless
+from unspool.data.lossless import load_lossless, train_lossless
 from unspool.data.python_sources import python_sources
 from unspool.tasks.language.train import TOKENIZER
 
+SAME = (
+    "--tokenizer bpe --hidden 512 --embedding 256 --batch 32 --truncate 64 --lr 0.003 --warmup 200 --schedule cosine "
+    "--ema 0.998"
+)
 CHOICES = {
-    "tatoeba": (
-        "--hidden 512 --embedding 128 --batch 32 --truncate 128 --dropout 0.2 "
-        "--lr 0.003 --warmup 200 --schedule cosine --ema 0.998 --epochs 12"
-    ),
-    "python": (
-        "--hidden 512 --embedding 128 --batch 32 --truncate 128 --dropout 0.1 "
-        "--lr 0.003 --warmup 200 --schedule cosine --ema 0.998 --epochs 4"
-    ),
+    "tatoeba": f"{SAME} --vocabulary 2000 --dropout 0.2 --epochs 4",
+    "python": f"{SAME} --vocabulary 4000 --tie-embeddings --dropout 0.1 --epochs 2",
 }
+
+NGRAMS = (("chars", 8000, 2), ("words", 8000, 2), ("words", 30000, 2), ("bpe", 1000, 1), ("bpe", 4000, 1))
+"""Tokenizer, largest vocabulary, and how often a symbol must be there, of the n-gram models."""
 
 
 def tatoeba(folder: Path) -> dict[str, str]:
@@ -74,14 +76,27 @@ def measured(texts: dict[str, str], out: Path, choices: list[str]) -> dict[str, 
     }
 
 
+def ngrams(texts: dict[str, str]) -> None:
+    """Print what n-gram models need a character, a JSON line for each kind of symbols."""
+    for kind, vocabulary, least in NGRAMS:
+        tokenizer = train_lossless(kind, [texts["train"]], vocabulary=vocabulary, min_count=least)
+        found = bits_per_character(texts, tokenizer)
+        print(json.dumps({"symbols": kind, "of": tokenizer.size, **found}), flush=True)
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--text", choices=CHOICES, required=True)
-    options.add_argument("--out", type=Path, required=True)
+    options.add_argument("--out", type=Path)
+    options.add_argument("--ngrams", action="store_true")
     options.add_argument("--data", type=Path, default=Path("../shared/data/tatoeba"))
     chosen, more = options.parse_known_args()
     texts = tatoeba(chosen.data) if chosen.text == "tatoeba" else python()
     print({part: len(text) for part, text in texts.items()}, file=sys.stderr)
+    if chosen.ngrams:
+        return ngrams(texts)
+    if chosen.out is None:
+        options.error("--out names the run folder")
     result = measured(texts, chosen.out, [*CHOICES[chosen.text].split(), *more])
     print(json.dumps({"text": chosen.text, "choices": more, **result}))
 

@@ -4,8 +4,8 @@
         [any option of `unspool train forecast`]
 
 Trained on the competition's training part, the last 48 hours of which are validation data; the test part is read once.
-With `--members` that many seeds are trained, from `--seed` on, and their ensemble is measured beside the first of them.
-Prints one JSON line: the measures of `unspool evaluate`, those of the naive methods too.
+With `--members` that many seeds are trained, from `--seed` on, and their ensemble is measured beside each of them.
+Prints one JSON line: the measures of `unspool evaluate`, with more than one member those of the naive methods too.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ CHOICES = (
     "--lag 48 --lag 72 --lag 96 --lag 120 --lag 144 --lag 168 --lag 336 --hidden 256 --dropout 0.3 "
     "--batch 128 --steps-per-epoch 200 --lr 0.003 --warmup 20 --schedule cosine --max-steps 1200"
 )
+NAIVE = ("--method", "naive", "--method", "seasonal-naive", "--method", "naive2")
 
 
 def series(path: Path) -> dict[str, list[str]]:
@@ -50,9 +51,9 @@ def main() -> None:
             unspool("train", "forecast", "--train", train, "--out", run, *CHOICES.split(), "--seed", run.name, *more)
             for run in runs
         ]
-        found = {"first": unspool("evaluate", runs[0], "--test", test)}
+        found = {run.name: unspool("evaluate", run, "--test", test, "--method", "none") for run in runs}
         if len(runs) > 1:
-            found["ensemble"] = unspool("evaluate", *runs, "--test", test, "--method", "none")
+            found["ensemble"] = unspool("evaluate", *runs, "--test", test, *NAIVE)
     minutes = [round(one["seconds"] / 60, 1) for one in trained]
     print(json.dumps({"minutes": minutes, "validation": [one["best"] for one in trained], **found}))
 
