@@ -2,7 +2,7 @@
 
     python benchmarks/language.py --text tatoeba|python --out runs/language [--data ../shared/data/tatoeba] [--seed 2]
         [any option of `unspool train language`]
-    python benchmarks/language.py --text tatoeba|python --ngrams        n-gram models alone, over several kinds of symbols
+    python benchmarks/language.py --text tatoeba|python --ngrams     n-gram models alone, over several kinds of symbols
 
 tatoeba: the English sentences of deu-eng.tsv.gz, each once, one a line, in an order that is fixed, 90% to train on, 5%
 to validate, 5% to test. python: the sources of Python's own standard library, the default job. Both models read what
@@ -94,11 +94,12 @@ def main() -> None:
     texts = tatoeba(chosen.data) if chosen.text == "tatoeba" else python()
     print({part: len(text) for part, text in texts.items()}, file=sys.stderr)
     if chosen.ngrams:
-        return ngrams(texts)
-    if chosen.out is None:
+        ngrams(texts)
+    elif chosen.out is None:
         options.error("--out names the run folder")
-    result = measured(texts, chosen.out, [*CHOICES[chosen.text].split(), *more])
-    print(json.dumps({"text": chosen.text, "choices": more, **result}))
+    else:
+        result = measured(texts, chosen.out, [*CHOICES[chosen.text].split(), *more])
+        print(json.dumps({"text": chosen.text, "choices": more, **result}))
 
 
 if __name__ == "__main__":
