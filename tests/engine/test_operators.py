@@ -145,3 +145,14 @@ def test_a_second_derivative_of_the_operator_is_refused_not_zero() -> None:
     (first,) = torch.autograd.grad(run(x).sum(), x, create_graph=True)
     with pytest.raises(RuntimeError):
         torch.autograd.grad(first.sum(), x)
+
+
+def test_what_compiles_is_imported_only_when_something_is_compiled() -> None:
+    """`torch._dynamo` takes as long to import as torch itself."""
+    told = (
+        "import sys, torch, unspool; print('torch._dynamo' in sys.modules);"
+        "net = torch.compile(unspool.Recurrent(unspool.cells.GRUCell, 3, 4), backend='eager', fullgraph=True);"
+        "print(net(torch.zeros(2, 5, 3))[0].shape == (2, 5, 4))"
+    )
+    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True"]

@@ -62,7 +62,6 @@ def run(
     return y, map_tensors(lambda _: next(left), state)
 
 
-@torch._dynamo.allow_in_graph
 def _weights(program: str, *captured: Tensor) -> tuple[Tensor, ...]:
     once = onces[program]
     return captured if once is None else tuple(once(*captured))
@@ -90,11 +89,11 @@ def _at(cell: Any, path: str) -> Tensor:
     return value
 
 
-@torch._dynamo.assume_constant_result
 def _look(
     cell: Any, make: Callable[..., Any] | None, part: int, x: Kind, state: Any, context: Any, grad: bool
 ) -> tuple[str | None, tuple[str, ...]]:
     """The programs as a string, and where the tensors are that the cell holds."""
+    torch._dynamo.allow_in_graph(_weights)
 
     def like(kind: Any) -> Any:
         if kind is None:
@@ -120,3 +119,8 @@ def _look(
     if found.tail is not None:
         tails[found.program] = (found.learned, found.tail)
     return found.program, tuple(names[id(value)] for value in captured)
+
+
+# What `torch._dynamo.assume_constant_result` does: importing that module takes as long as importing torch, and few
+# processes compile. For the same reason it is `_look`, which runs while a call is looked at, that names `_weights`.
+_look._dynamo_marked_constant = True  # pyright: ignore[reportFunctionMemberAccess]
