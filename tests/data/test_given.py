@@ -43,6 +43,8 @@ def test_a_count_is_a_whole_number() -> None:
             whole(wrong, "n")
     with pytest.raises(ConfigError, match=r"^n is -1; expected at least 0 \(--some\)$"):
         whole(-1, "n", least=0, option="--some")
+    with pytest.raises(ConfigError, match=r"^n is 8; expected at most 7$"):
+        whole(8, "n", most=7)
 
 
 @given(st.text(st.characters(codec="utf-8")))

@@ -137,9 +137,10 @@ def test_a_method_that_answers_something_else_is_refused() -> None:
 
 
 @pytest.mark.parametrize("name", ["horizon", "windows", "step", "least"])
-def test_numbers_below_1_are_refused(name: str) -> None:
-    options: Any = {"horizon": 2} | {name: 0}
-    with pytest.raises(ConfigError, match=f"{name} is 0; expected at least 1"):
+@pytest.mark.parametrize(("value", "bound"), [(0, "at least 1"), (10**30, "at most 1000000000")])
+def test_numbers_out_of_bounds_are_refused(name: str, value: int, bound: str) -> None:
+    options: Any = {"horizon": 2} | {name: value}
+    with pytest.raises(ConfigError, match=f"{name} is {value}; expected {bound}"):
         backtest(walks([20]), EachSeries(naive), **options)
 
 

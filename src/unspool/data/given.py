@@ -44,11 +44,11 @@ def check_text(text: Any, place: str) -> None:
         raise DataError(f"{place} {problem}")
 
 
-def whole(given: Any, name: str, *, least: int = 1, option: str = "") -> int:
+def whole(given: Any, name: str, *, least: int = 1, most: int | None = None, option: str = "") -> int:
     """A number that counts; `option` is how the command line calls it, where that is another word.
 
     Raises:
-        ConfigError: it is no whole number, or below `least`.
+        ConfigError: it is no whole number, below `least`, or above `most`.
 
     Example:
         >>> whole(3, "horizon")
@@ -60,6 +60,8 @@ def whole(given: Any, name: str, *, least: int = 1, option: str = "") -> int:
         raise ConfigError(f"{name} is {given!r}, of type {kind}; expected a whole number, at least {least}{hint}")
     if given < least:
         raise ConfigError(f"{name} is {given}; expected at least {least}{hint}")
+    if most is not None and given > most:
+        raise ConfigError(f"{name} is {given}; expected at most {most}{hint}")
     return int(given)
 
 

@@ -13,6 +13,9 @@ from unspool.data.sequences import shown
 from unspool.data.series import Panel
 from unspool.errors import DataError
 
+MOST = 10**9
+"""Steps and windows: more than any series has, and few enough to multiply."""
+
 
 @dataclass(frozen=True, eq=False)
 class Origin:
@@ -47,7 +50,7 @@ def origins(
         least: observed steps that a series must have before an origin.
 
     Raises:
-        ConfigError: a number that is not whole, or below 1. DataError: every series is too short for every window.
+        ConfigError: a number that is not whole, below 1, or above `MOST`. DataError: every series is too short for every window.
 
     Example:
         >>> panel = Panel.of({"a": range(10), "b": [5, 6, 7, 8, 9, 10]})
@@ -58,7 +61,7 @@ def origins(
     """
     step = horizon if step is None else step
     for name, value in (("horizon", horizon), ("windows", windows), ("step", step), ("least", least)):
-        whole(value, name)
+        whole(value, name, most=MOST)
     cuts = horizon + step * np.arange(windows - 1, -1, -1)
     enough = panel.observed[:, None] - cuts >= least
     _tell_short(panel, enough, cuts, least)
