@@ -50,7 +50,8 @@ def origins(
         least: observed steps that a series must have before an origin.
 
     Raises:
-        ConfigError: a number that is not whole, below 1, or above `MOST`. DataError: every series is too short for every window.
+        ConfigError: a number that is not whole, below 1, or above `MOST`. DataError: every series is too short for
+            every window.
 
     Example:
         >>> panel = Panel.of({"a": range(10), "b": [5, 6, 7, 8, 9, 10]})
