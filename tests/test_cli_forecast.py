@@ -135,6 +135,15 @@ def test_what_should_be_known_and_is_not_is_said(run: Path, files: Path) -> None
             model.forecast(history, known=known, horizon=horizon, paths=5)
 
 
+def test_a_run_keeps_the_zone_of_its_files(tmp_path: Path) -> None:
+    local = pandas.date_range("2023-09-01", periods=90, freq="D", tz="Europe/Berlin")
+    pandas.DataFrame({"ds": local, "y": np.arange(90) % 7}).to_csv(tmp_path / "days.csv", index=False)
+    run, data = tmp_path / "run", tmp_path / "days.csv"
+    output("train", "forecast", "--train", data, "--freq", "D", "--zone", "Europe/Berlin", "--out", run, *SIZES)
+    assert rows(output("forecast", run, "--data", data))["ds"][0] == "2023-11-30 00:00:00+01:00"
+    assert json.loads(output("evaluate", run, "--test", data))["targets"] == 6
+
+
 def test_levels_horizon_and_files(run: Path, files: Path, tmp_path: Path) -> None:
     how = ["--data", files / "history.csv", "--horizon", 9, "--level", 0.1, "--level", 0.5, "--draws", 20]
     assert output("forecast", run, *how, "--out", tmp_path / "f.csv", "--plot", tmp_path / "f.png") == ""

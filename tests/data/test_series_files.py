@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from unspool.data.series import SeriesColumns, flat, from_frame, read_series, spool
-from unspool.errors import DataError
+from unspool.data.series import Frequency, SeriesColumns, flat, from_frame, read_series, spool
+from unspool.errors import ConfigError, DataError
 
 HEADER = "unique_id,ds,y\n"
 
@@ -89,6 +89,35 @@ def test_offsets_in_text_are_utc(tmp_path: Path) -> None:
     times = stamps("h", 48, "2024-10-26 12:00", tz="Europe/Berlin")
     panel = read_series(write(tmp_path, HEADER + rows("a", times)))
     assert panel.frequency.zone == "UTC" and panel.frequency.alias == "h" and panel.observed[0] == 48
+
+
+@pytest.mark.parametrize("freq", ["h", "D", "MS"])
+@pytest.mark.parametrize("form", ["long", "wide"])
+def test_offsets_in_text_are_of_the_zone_named(tmp_path: Path, freq: str, form: str) -> None:
+    local = pd.date_range("2023-09-01", periods=80, freq=freq, tz="Europe/Berlin")
+    pd.DataFrame({"ds": local, "y": np.arange(80.0)}).to_csv(tmp_path / "a.csv", index=False)
+    for named in (None, freq):
+        panel = read_series(tmp_path / "a.csv", SeriesColumns(form=form, zone="Europe/Berlin"), named)
+        assert panel.frequency == Frequency.of(freq, "Europe/Berlin") and panel.observed[0] == 80
+        after = (local[-1:] + local.freq).tz_convert(None)
+        assert panel.frequency.times(panel.future(0, 1)).tolist() == after.to_numpy().tolist()
+
+
+def test_a_zone_of_stamps_without_any_is_refused(tmp_path: Path) -> None:
+    for times in (["2024-01-01", "2024-01-02"], ["1", "2"]):
+        file = write(tmp_path, HEADER + rows("a", times))
+        with pytest.raises(DataError, match="row 2: 'ds' holds .*, but zone Europe/Berlin was named.*--zone"):
+            read_series(file, SeriesColumns(zone="Europe/Berlin"))
+    with pytest.raises(ConfigError, match="time zone is 'Mars/Olympus'"):
+        SeriesColumns(zone="Mars/Olympus")
+
+
+def test_days_of_a_zone_that_are_read_as_utc_ask_for_the_zone(tmp_path: Path) -> None:
+    local = pd.date_range("2023-10-01", periods=60, freq="D", tz="Europe/Berlin")
+    pd.DataFrame({"ds": local, "y": np.arange(60.0)}).to_csv(tmp_path / "a.csv", index=False)
+    for named in (None, "D"):
+        with pytest.raises(DataError, match="read as UTC: if days are those of a zone, train with --zone"):
+            read_series(tmp_path / "a.csv", freq=named)
 
 
 def test_stamps_of_many_spellings_are_dates(tmp_path: Path) -> None:

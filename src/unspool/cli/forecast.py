@@ -68,6 +68,9 @@ def train_forecast(
     past: Annotated[Texts, typer.Option(help="Column that is unknown in the future; may be repeated.")] = None,
     known: Annotated[Texts, typer.Option(help="Column that is known in the future; may be repeated.")] = None,
     categories: Annotated[Texts, typer.Option(help="Of these, one whose numbers are names; may be repeated.")] = None,
+    zone: Annotated[
+        str | None, typer.Option(help="Zone of stamps with offsets from UTC, such as Europe/Berlin; UTC else.")
+    ] = None,
     level: Annotated[
         list[float] | None, typer.Option(help="Level of a quantile to learn; may be repeated, rising.")
     ] = None,
@@ -85,7 +88,7 @@ def train_forecast(
     columns = SeriesColumns(
         form, unique_id, ds, y,
         static=tuple(static or ()), past=tuple(past or ()), known=tuple(known or ()),
-        categories=tuple(categories or ()),
+        categories=tuple(categories or ()), zone=zone,
     )  # fmt: skip
     if default_job and (columns != NAMES or freq is not None):
         raise ConfigError("columns or --freq were given without --train; name the training files too")

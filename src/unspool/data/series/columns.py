@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
+from unspool.data.series.stamps import checked_zone
 from unspool.errors import ConfigError, one_of
 
 FORMS = ("long", "wide")
@@ -19,8 +20,8 @@ class SeriesColumns:
     series is one series. Wide: a row for each stamp, and a column for each series.
 
     Raises:
-        ConfigError: an unknown form, an empty name, one name for two columns, a category that is no covariate, or
-            covariates of the wide form.
+        ConfigError: an unknown form or time zone, an empty name, one name for two columns, a category that is no
+            covariate, or covariates of the wide form.
 
     Example:
         >>> columns = SeriesColumns(unique_id="shop", known=("holiday", "price"), categories=("holiday",))
@@ -36,12 +37,15 @@ class SeriesColumns:
     past: Annotated[tuple[str, ...], "columns that are unknown after the last value"] = ()
     known: Annotated[tuple[str, ...], "columns that are known in advance"] = ()
     categories: Annotated[tuple[str, ...], "of these, columns of numbers that are names"] = ()
+    zone: Annotated[str | None, "time zone of stamps with offsets from UTC, such as Europe/Berlin; UTC else"] = None
 
     def __post_init__(self) -> None:
         for use in ("static", "past", "known", "categories"):
             object.__setattr__(self, use, _several(getattr(self, use), use))
         if self.form not in FORMS:
             raise ConfigError(f"form is {self.form!r}; expected {one_of(FORMS)}")
+        if self.zone is not None:
+            checked_zone(self.zone)
         taken: dict[str, str] = {}
         for use, name in (("series", self.unique_id), ("stamp", self.ds), ("value", self.y), *self._used()):
             if not name:

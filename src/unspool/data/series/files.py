@@ -27,8 +27,9 @@ def read_series(
     a warning; a constant one is kept.
 
     Stamps are whole numbers or dates as in ISO 8601 (`2024-05-31`, `2024-05-31 12:00`, `2024-05`), with a zone in all
-    rows or in none; with offsets from UTC they are kept in UTC. Texts are categories, numbers are numbers unless
-    `columns.categories` names them. Numbers in CSV that are empty, `NA`, `NaN` or `null` are missing.
+    rows or in none. With offsets from UTC they are kept in UTC, or in `columns.zone`, where that is named. Texts are
+    categories, numbers are numbers unless `columns.categories` names them. Numbers in CSV that are empty, `NA`, `NaN`
+    or `null` are missing.
 
     What is read goes to temporary files, from where a panel of more than 50 MB is mapped. Memory grows with the number
     of series, in wide form by some 10 kB each, but not with that of rows.

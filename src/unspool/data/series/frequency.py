@@ -10,7 +10,7 @@ import numpy as np
 
 from unspool.data.series import cycles, seasons
 from unspool.data.series.grids import FIRST, LAST
-from unspool.data.series.stamps import on_the_wall, shown_stamp, stamps_of, utc
+from unspool.data.series.stamps import on_the_wall, read_as_utc, shown_stamp, stamps_of, utc
 from unspool.data.series.steps import Steps, steps_of
 from unspool.errors import DataError
 
@@ -127,7 +127,8 @@ class Frequency:
         before, after = (shown_stamp(time, self.zone) for time in around)
         return (
             f"{shown_stamp(stamp, self.zone)} is on no step of frequency {self.alias!r}: the steps beside it are "
-            f"{before} and {after}; mend or round it, or name the right frequency with --freq"
+            f"{before} and {after}; mend or round it, or name the right frequency in training (--freq)"
+            f"{read_as_utc(self.zone, self.by_clock)}"
         )
 
     def times(self, ordinals: np.ndarray) -> np.ndarray:

@@ -59,7 +59,7 @@ def long_rows(
     first = 0
     for block in source.blocks(kinds):
         rows = len(block[columns.ds])
-        times, clock = read_stamps(block[columns.ds], columns.ds, source, first)
+        times, clock = _stamps(block, columns, source, first)
         y = _finite(block[columns.y], columns.y, source, first) if columns.y in kinds else np.full(rows, np.nan)
         covariates = {
             name: _codes(block[name], words[name]) if name in words else _finite(block[name], name, source, first)
@@ -84,11 +84,24 @@ def wide_rows(source: Source, columns: SeriesColumns, ids: Names) -> Iterator[Ro
     numbers = ids.numbers(names)
     first = 0
     for block in source.blocks({columns.ds: "time", **dict.fromkeys(names, "value")}):
-        times, clock = read_stamps(block[columns.ds], columns.ds, source, first)
+        times, clock = _stamps(block, columns, source, first)
         y = np.concatenate([_finite(block[name], name, source, first) for name in names])
         series = np.repeat(numbers, len(times))
         yield Rows(series, np.tile(times, len(names)), clock, y, {}, first, len(times))
         first += len(times)
+
+
+def _stamps(block: Mapping[str, Any], columns: SeriesColumns, source: Source, first: int) -> tuple[np.ndarray, Clock]:
+    """The stamps of a block, and what they are: of the zone that is named, where they have any."""
+    times, clock = read_stamps(block[columns.ds], columns.ds, source, first)
+    if columns.zone is None or not len(times):
+        return times, clock
+    if clock.zone is None:
+        raise DataError(
+            f"{place(source, first)}: {columns.ds!r} holds {clock}, but zone {columns.zone} was named; expected stamps "
+            "with their offset from UTC, such as 2024-05-31 12:00+02:00: write it, or name no zone (--zone)"
+        )
+    return times, Clock(False, columns.zone)
 
 
 def _kinds(source: Source, columns: SeriesColumns, words: Mapping[str, Names], future: bool) -> dict[str, Kind]:

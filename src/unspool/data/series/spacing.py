@@ -8,15 +8,13 @@ import numpy as np
 
 from unspool.data.series.frequency import Frequency
 from unspool.data.series.grids import DAY
-from unspool.data.series.stamps import nanoseconds, on_the_wall, shown_stamp
+from unspool.data.series.stamps import nanoseconds, on_the_wall, read_as_utc, shown_stamp
 from unspool.data.series.steps import MONTHS, UNITS, WEEKDAYS
 from unspool.errors import DataError
 
 MONTH = 30.436875
 """Days of a month, on average."""
 
-UTC = "; days of a zone begin at another time of UTC: write them without a zone"
-"""What may help where stamps are held in UTC."""
 
 TRIED = 12
 """How many spacings are tried, the most frequent first."""
@@ -114,5 +112,5 @@ def _unlike(times: np.ndarray, spacing: int, finest: int, zone: str | None) -> D
     return DataError(
         f"most stamps are {frequency.alias!r} apart, but {shown_stamp(stamp, zone)} is on no step of that: mend it, or "
         f"name the frequency with --freq (of what pandas knows, {finer!r} would fit all; steps without a row are "
-        f"missing values{UTC if zone == 'UTC' else ''})"
+        f"missing values){read_as_utc(zone, frequency.by_clock)}"
     )

@@ -86,6 +86,18 @@ def checked_zone(zone: str) -> Any:
         raise ConfigError(f"time zone is {zone!r}; expected a name such as 'Europe/Berlin' or 'UTC'") from error
 
 
+def read_as_utc(zone: str | None, by_clock: bool) -> str:
+    """What to add where stamps of UTC fit no steps: days of another zone begin at another time.
+
+    Example:
+        >>> read_as_utc("UTC", False)[:34], read_as_utc("Asia/Tokyo", False)
+        ('; stamps with offsets are read as ', '')
+    """
+    if zone != "UTC" or by_clock:
+        return ""
+    return "; stamps with offsets are read as UTC: if days are those of a zone, train with --zone, as in Europe/Berlin"
+
+
 def shown_stamp(stamp: Any, zone: str | None = None) -> str:
     """A stamp for a message: a whole number, or the clock on the wall and the zone, without seconds that are 0.
 
