@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from unspool import cli
-from unspool.cli.evaluate import OPTIONS
+from unspool.cli.evaluate import PANELS
 from unspool.errors import ConfigError, DataError
 
 
@@ -76,7 +76,7 @@ def test_keys_are_those_of_the_training(tmp_path: Path) -> None:
         ("classify", ["--out", "x"], "translators"),
         ("language", ["--comments"], "taggers"),
         ("language", ["--text-column", "x"], "classifiers"),
-        ("translate", ["--form", "text"], "classifiers"),
+        ("translate", ["--form", "text"], "classifiers and forecasters"),
         ("translate", ["--token-column", "1"], "taggers"),
     ],
     ids=str,
@@ -90,9 +90,10 @@ def test_an_option_of_another_task_is_refused(task: str, option: list[str], whos
 def test_the_help_shows_whose_each_option_is() -> None:
     panels = re.split(r"╭─ (.*?) ─+╮", call("evaluate", "--help").stdout)
     shown = dict(zip(panels[1::2], panels[2::2], strict=True))
-    for whose, names in OPTIONS.values():
+    for names, panel in ((names, shown[title]) for title, names in PANELS.items()):
         for name in names:
-            assert f"--{name.replace('_', '-')} " in shown[f"Options of {whose}"], name
+            assert f"--{name.replace('_', '-')} " in panel, name
+    assert "--form " in shown["Options of classifiers and forecasters"]
     assert set(re.findall(r"--[a-z-]+", shown["Options"])) == {"--test", "--cell", "--help"}
 
 

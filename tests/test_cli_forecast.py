@@ -144,6 +144,30 @@ def test_a_run_keeps_the_zone_of_its_files(tmp_path: Path) -> None:
     assert json.loads(output("evaluate", run, "--test", data))["targets"] == 6
 
 
+def test_files_may_have_another_form_than_those_of_the_training(tmp_path: Path) -> None:
+    shops = sales().rename(columns={"shop": "unique_id", "month": "ds", "sold": "y"})[["unique_id", "ds", "y"]]
+    shops.to_csv(tmp_path / "long.csv", index=False)
+    shops.pivot(index="ds", columns="unique_id", values="y").to_csv(tmp_path / "wide.csv")
+    for form, other in (("long", "wide"), ("wide", "long")):
+        run, own, others = tmp_path / form, tmp_path / f"{form}.csv", tmp_path / f"{other}.csv"
+        output("train", "forecast", "--train", own, "--form", form, "--out", run, *SIZES)
+        named = ("--form", other)
+        assert output("forecast", run, "--data", own) == output("forecast", run, "--data", others, *named)
+        assert output("encode", run, own) == output("encode", run, others, *named)
+        assert json.loads(output("evaluate", run, "--test", others, *named))["targets"] == 12
+        for command in (("forecast", run, "--data"), ("evaluate", run, "--test")):
+            assert f"give --form {other}" in str(refused(*command, others))
+
+
+def test_files_of_other_kinds_are_refused_before_the_work(run: Path, files: Path, tmp_path: Path) -> None:
+    for option, name in (("--plot", "fan.jpg"), ("--plot", "fan")):
+        done = call("forecast", run, "--data", files / "history.csv", option, tmp_path / name)
+        assert "expected a file that ends in .png or .svg or .pdf" in str(done.exception) and not done.stdout
+    done = call("evaluate", run, "--test", files / "whole.csv", "--report", tmp_path / "q.pdf")
+    assert "--report" in str(done.exception) and "ends in .html for a page" in str(done.exception)
+    assert not done.stdout and not list(tmp_path.iterdir())
+
+
 def test_levels_horizon_and_files(run: Path, files: Path, tmp_path: Path) -> None:
     how = ["--data", files / "history.csv", "--horizon", 9, "--level", 0.1, "--level", 0.5, "--draws", 20]
     assert output("forecast", run, *how, "--out", tmp_path / "f.csv", "--plot", tmp_path / "f.png") == ""

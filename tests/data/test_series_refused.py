@@ -51,7 +51,7 @@ CELLS = [
     (HEADER + "a,2024-01-01T00:00,1\na,2024-01-02T00:00Z,1\n", "row 3: 'ds' is .* a zone in all rows or in none"),
     (HEADER + "a,20240101,1\na,20240102,1\n", "seem to be dates; write them as 2024-05-31, or give --freq 1"),
     ("id;ds;y\na;1;1\n", "a.csv has no column 'ds' of stamps; .*separate cells by commas"),
-    ("unique_id,time,y\na,1,1\n", "no column 'ds' of stamps; its columns are .* name the right one with --ds"),
+    ("unique_id,time,y\na,1,1\n", "no column 'ds' of stamps; its columns are .* name the right one in training \\(--ds\\)"),
     ("ds,a,b\n1,1,1\n", "a.csv has no column 'y' of values; .*give --form wide"),
     ("ds,y,y\n1,1,1\n", "a.csv: two columns are named 'y'"),
     (HEADER + "a,1,1\na,2,2\nb,1,1\na,1,3\n", "a.csv, row 5: series 'a' has a second row for 1, after .*a.csv, row 2"),
@@ -81,9 +81,9 @@ def test_a_stamp_on_no_step_of_the_frequency_named_is_refused(tmp_path: Path) ->
     numbered = write(tmp_path, HEADER + rows("a", ["1", "2"]), "numbered.csv")
     zoned = write(tmp_path, HEADER + rows("a", ["2024-01-01 00:00Z", "2024-01-02 00:00Z"]), "zoned.csv")
     for path, frequency, mended in (
-        (file, "1", "number the rows, or name a frequency of dates, such as --freq D"),
-        (zoned, "1", "number the rows, or name a frequency of dates, such as --freq D"),
-        (numbered, "D", "write dates as 2024-05-31, or give --freq 1"),
+        (file, "1", "number the rows, or name a frequency of dates in training, such as --freq D"),
+        (zoned, "1", "number the rows, or name a frequency of dates in training, such as --freq D"),
+        (numbered, "D", "write dates as 2024-05-31, or give --freq 1 in training"),
         (zoned, Frequency.of("D"), "write stamps without a zone"),
         (file, Frequency.of("D", "UTC"), "write stamps with their zone"),
     ):

@@ -12,8 +12,9 @@ import typer
 from unspool.cli.answers import files_or_lines, of_lines
 from unspool.cli.apps import CellsOption, RunArgument, app, loaded
 from unspool.cli.classify import FormOption, IdOption, LabelOption, TextOption, TimeOption, columns
-from unspool.cli.evaluate import OPTIONS, check_options
+from unspool.cli.evaluate import PANELS, check_options
 from unspool.cli.files_or_texts import files_or_texts
+from unspool.cli.forecast import in_form
 from unspool.cli.lines import Line, chunks
 from unspool.cli.tag import TokenOption
 from unspool.data.tagged import read_tagged
@@ -31,7 +32,7 @@ Vectors = Iterable[Any]
 
 
 @app.command()
-@in_panels({f"Options of {whose}": names for whose, names in OPTIONS.values()})
+@in_panels(PANELS)
 def encode(
     run: RunArgument,
     given: Annotated[
@@ -66,7 +67,7 @@ def encode(
 def _encoded(model: Any, given: list[str], chosen: dict[str, Any]) -> Iterator[Vectors]:
     """The vectors, some at a time."""
     if isinstance(model, Forecaster):
-        yield model.encode(model.read(given) if given else model.held_out())
+        yield model.encode(in_form(model, **chosen).read(given) if given else model.held_out())
     elif isinstance(model, Classifier):
         yield from _of_classifier(model, given, **chosen)
     elif isinstance(model, Tagger):

@@ -12,7 +12,7 @@ import typer
 from unspool.cli.apps import CellsOption, RunsArgument, app, loaded, show
 from unspool.cli.classify import FormOption, IdOption, LabelOption, TextOption, TimeOption, columns
 from unspool.cli.forecast import METHOD_HELP, measure_forecaster
-from unspool.cli.side_files import side_files
+from unspool.cli.side_files import check_ending, side_files
 from unspool.cli.tag import CommentsOption, TagOption, TokenOption
 from unspool.errors import ConfigError
 from unspool.options import in_panels, with_options
@@ -27,7 +27,7 @@ from unspool.train.restored import default_origin
 OF_TRANSLATORS = ("out", "keys", *(field.name for field in fields(DecodeOptions)))
 OF_CLASSIFIERS = ("form", "text_column", "label_column", "id_column", "time_column")
 OF_TAGGERS = ("token_column", "tag_column", "comments")
-OF_FORECASTERS = ("horizon", "windows", "step", "method", "report")
+OF_FORECASTERS = ("form", "horizon", "windows", "step", "method", "report")
 OPTIONS: dict[type[Any], tuple[str, tuple[str, ...]]] = {
     Translator: ("translators", OF_TRANSLATORS),
     Classifier: ("classifiers", OF_CLASSIFIERS),
@@ -39,8 +39,22 @@ OF_FILES = ("out", "keys", *OF_CLASSIFIERS, *OF_TAGGERS)
 """Options that say something of --test."""
 
 
+def owners(name: str) -> str:
+    """What the models are called that an option belongs to.
+
+    >>> owners("form")
+    'classifiers and forecasters'
+    """
+    return " and ".join(whose for whose, options in OPTIONS.values() if name in options)
+
+
+ALL = dict.fromkeys(name for _, names in OPTIONS.values() for name in names)
+PANELS = {f"Options of {whose}": [name for name in ALL if owners(name) == whose] for whose in map(owners, ALL)}
+"""What the help of a command calls the options of the same models, and their names."""
+
+
 @app.command()
-@in_panels({f"Options of {whose}": names for whose, names in OPTIONS.values()})
+@in_panels(PANELS)
 @with_options(DecodeOptions)
 def evaluate(
     run: RunsArgument,
@@ -76,6 +90,8 @@ def evaluate(
     }  # fmt: skip
     chosen = {**given, **{name: value for name, value in named.items() if value is not None}}
     _check_files(test, chosen)
+    if report is not None:
+        check_ending("--report", report, [".html"], "a page")
     with side_files({"--out": out, "--report": report}, *run, *(test or [])):
         model = loaded(run, cell)
         check_options(chosen, type(model), run[0])
@@ -106,8 +122,7 @@ def check_options(chosen: Mapping[str, Any], model: type[Any], run: Path) -> Non
     _, own = OPTIONS.get(model, ("", ()))
     for name in chosen:
         if name not in own:
-            whose = " and ".join(others for others, options in OPTIONS.values() if name in options)
-            raise ConfigError(f"{_flag(name)} belongs to {whose}, but {run} holds none; leave it out")
+            raise ConfigError(f"{_flag(name)} belongs to {owners(name)}, but {run} holds none; leave it out")
 
 
 def _flag(name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,7 +23,7 @@ from unspool.cli.apps import (
     loaded,
     train_app,
 )
-from unspool.cli.side_files import side_files
+from unspool.cli.side_files import check_ending, side_files
 from unspool.cli.training import DEFAULT_EPOCHS, Presets, is_default, paths, report, settings
 from unspool.data.series import Forecasts, SeriesColumns
 from unspool.data.series.columns import FORMS
@@ -37,6 +38,7 @@ from unspool.train import TrainSettings
 from unspool.train.files import write_bytes
 from unspool.view.fan import draw_fan
 from unspool.view.forecast_page import forecast_page
+from unspool.view.picture import KINDS
 
 METHOD_HELP = f"Method to measure beside a forecaster: {', '.join(METHODS)}; may be repeated; none: none."
 NAMES = SeriesColumns()
@@ -113,6 +115,9 @@ def forecast(
     future: Annotated[
         Files, typer.Option(help="The known columns of the steps to forecast, as files; may be repeated.")
     ] = None,
+    form: Annotated[
+        str | None, typer.Option(help=f"Form of the files: {', '.join(FORMS)}; that of the training else.")
+    ] = None,
     horizon: Annotated[int | None, typer.Option(help="Steps to forecast; without it, as many as in training.")] = None,
     level: Annotated[
         list[float] | None, typer.Option(help="Level of a quantile to write; may be repeated; those of training else.")
@@ -120,7 +125,7 @@ def forecast(
     draws: Annotated[int, typer.Option(help="Paths behind quantiles that have to be drawn.")] = 200,
     seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
     out: Annotated[Path | None, typer.Option(help="CSV file to write instead of stdout.")] = None,
-    plot: Annotated[Path | None, typer.Option(help="Picture of the series and their forecasts: .png or .svg.")] = None,
+    plot: Annotated[Path | None, typer.Option(help=f"Picture of the forecasts: {', '.join(KINDS)}.")] = None,
     state_in: Annotated[
         Path | None, typer.Option(help="Where the series stood: go on from the state in this file.")
     ] = None,
@@ -132,9 +137,11 @@ def forecast(
 
     A model that was trained with --output point has no quantiles.
     """
+    if plot is not None:
+        check_ending("--plot", plot, KINDS, "a picture")
     runs, read = [run, *(ensemble or [])], [*(data or []), *(future or []), *([state_in] if state_in else [])]
     with side_files({"--out": out, "--plot": plot, "--state-out": state_out}, *runs, *read):
-        model = forecasters(runs, cell)
+        model = in_form(forecasters(runs, cell), form)
         state = None if state_in is None else model.read_state(state_in)
         panel = model.read(data or [], state, future=future or [])
         found = model.predict(panel, horizon=horizon, levels=level, paths=draws, seed=seed)
@@ -153,11 +160,19 @@ def forecasters(runs: list[Path], cells: list[str] | None) -> Forecaster:
     return model
 
 
+def in_form(model: Forecaster, form: str | None = None) -> Forecaster:
+    """The forecaster, which reads files of this form from here on; of that of its training, if it is None."""
+    if form is not None:
+        model.columns = replace(model.columns, form=form)
+    return model
+
+
 def measure_forecaster(
-    model: Forecaster, test: Files = None, *, method: Texts = None, report: Path | None = None, **how: int
-) -> None:
+    model: Forecaster, test: Files = None, *, form: str | None = None, method: Texts = None,
+    report: Path | None = None, **how: int,
+) -> None:  # fmt: skip
     """Backtests beside other methods: a table on stderr, a JSON line on stdout, and a page of pictures."""
-    given = None if test is None else model.read(test)
+    given = None if test is None else in_form(model, form).read(test)
     found = model.compare(given, methods=None if method is None else [name for name in method if name != "none"], **how)
     print(table(found), file=sys.stderr)
     if report is not None:

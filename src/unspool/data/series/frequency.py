@@ -189,6 +189,6 @@ class Frequency:
         if ordinals.min() <= first or ordinals.max() >= last:
             raise DataError(
                 f"steps {ordinals.min()} to {ordinals.max()} of frequency {self.alias!r} are not all between 1678 and "
-                "2261, the years that nanoseconds reach; give a shorter horizon, or number the steps (--freq 1)"
+                "2261, the years that nanoseconds reach; give a shorter horizon, or train on numbered steps (--freq 1)"
             )
         return ordinals

@@ -117,9 +117,9 @@ def _same_kind(frequency: Frequency, gathered: Gathered) -> Frequency:
 def _mended(frequency: Frequency, clock: Clock) -> str:
     """How stamps and frequency can be made to be of one kind."""
     if frequency.integer:
-        return "number the rows, or name a frequency of dates, such as --freq D"
+        return "number the rows, or name a frequency of dates in training, such as --freq D"
     if clock.integer:
-        return "write dates as 2024-05-31, or give --freq 1"
+        return "write dates as 2024-05-31, or give --freq 1 in training"
     return "write stamps with their zone" if frequency.zone else "write stamps without a zone"
 
 

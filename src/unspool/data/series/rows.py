@@ -75,10 +75,15 @@ def wide_rows(source: Source, columns: SeriesColumns, ids: Names) -> Iterator[Ro
     """Rows of a table in wide form: of each block the first series, then the second, ….
 
     Raises:
-        DataError: there is no column but that of the stamps, or a cell cannot be used.
+        DataError: there is no column but that of the stamps, the table is in long form, or a cell cannot be used.
     """
     _require(source, columns.ds, "stamps", "--ds")
     names = [name for name in source.names if name != columns.ds]
+    if {columns.unique_id, columns.y} <= set(names):
+        raise DataError(
+            f"{source.label} has the columns {columns.unique_id!r} and {columns.y!r} of the long form, but is read in "
+            "the wide form; give --form long"
+        )
     if not names:
         raise DataError(f"{source.label} has no column but {columns.ds!r}; expected one for each series")
     numbers = ids.numbers(names)
@@ -125,7 +130,9 @@ def _require(source: Source, name: str, use: str, option: str) -> None:
     if name in source.names:
         return
     one = source.names[0] if len(source.names) == 1 else ""
-    hint = "separate cells by commas (or by tabs in a .tsv file)" if ";" in one else f"name the right one with {option}"
+    hint = f"name the right one in training ({option})"
+    if ";" in one:
+        hint = "separate cells by commas (or by tabs in a .tsv file)"
     wide = ", or give --form wide if each series has a column of its own" if option == "--y" else ""
     if not source.names:
         raise DataError(f"{source.label} has no columns at all; expected one of stamps, {name!r}, and one of values")

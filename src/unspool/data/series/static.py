@@ -32,7 +32,7 @@ def static_covariate(gathered: Gathered, name: str, used: np.ndarray) -> Covaria
             raise DataError(
                 f"{gathered.place(block.first + int(there[at]))}: {name!r} of series {gathered.ids.texts[series]!r} is "
                 f"{one!r}, but {other!r} in {gathered.place(int(rows[series]))}; expected one value a series: mend it, "
-                "or name the column with --past or --known"
+                "or name the column in training with --past or --known"
             )
     return Covariate(name, "static", values[used], words)
 
