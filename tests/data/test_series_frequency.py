@@ -71,6 +71,27 @@ def test_stamps_that_are_all_at_six_are_daily() -> None:
         frequency.ordinals(np.array(["2024-01-07"], dtype="datetime64[ns]"))
 
 
+@pytest.mark.parametrize(
+    ("alias", "before", "after"),
+    [
+        ("Q", "2021-12-31", "2022-03-31"),
+        ("QS-FEB", "2021-11-01", "2022-02-01"),
+        ("ME", "2021-12-31", "2022-01-31"),
+        ("MS", "2022-01-01", "2022-02-01"),
+        ("YE", "2021-12-31", "2022-12-31"),
+        ("YS-JUL", "2021-07-01", "2022-07-01"),
+        ("BQE", "2021-12-31", "2022-03-31"),
+        ("SME", "2021-12-31", "2022-01-15"),
+        ("W-SUN", "2022-01-02", "2022-01-09"),
+    ],
+)
+def test_days_are_between_the_months_and_weeks_that_the_alias_means(alias: str, before: str, after: str) -> None:
+    days = pd.date_range("2022-01-01", periods=400, freq="D").to_numpy()
+    frequency = Frequency.of(alias).fitted(days)
+    assert frequency == Frequency.of(alias)
+    assert f"the steps beside it are {before} and {after};" in frequency.misfit(np.datetime64("2022-01-04"))
+
+
 def test_most_stamps_say_where_the_steps_are() -> None:
     times = np.array(["2024-01-01T00:30", "2024-01-01T01", "2024-01-01T02"], dtype="datetime64[ns]")
     assert Frequency.of("h").fitted(times).located(times)[1].tolist() == [False, True, True]

@@ -72,7 +72,8 @@ class Frequency:
     def fitted(self, times: np.ndarray) -> Frequency:
         """The same frequency, its steps going through most of these stamps.
 
-        Stamps that are as far behind a place of the grid as the nearest two places are apart belong to no step.
+        Stamps that are as far behind a place of the grid as the nearest two places are apart belong to no step. Where
+        stamps lie everywhere, as days do in quarters, the steps are those that the alias alone means.
         """
         stamps = stamps_of(times, self._steps.integer, self.alias)
         if not len(stamps):
@@ -80,9 +81,11 @@ class Frequency:
         grid, every = self._steps.grid, self._steps.every
         wall = self._wall(stamps)
         index = grid.index(wall)
-        behind = np.stack([index % every, np.minimum(wall - grid.stamps(index), grid.reach - 1)])
-        found, counts = np.unique(behind, axis=1, return_counts=True)
-        return Frequency(self.alias, self.zone, tuple(found[:, counts.argmax()]))
+        behind = np.stack([index % every, wall - grid.stamps(index)])
+        found, counts = np.unique(behind[:, behind[1] < grid.reach], axis=1, return_counts=True)
+        usual = counts[(found == 0).all(0)].sum()
+        phase = (0, 0) if 2 * usual >= counts.max(initial=0) else tuple(found[:, counts.argmax()])
+        return Frequency(self.alias, self.zone, phase)
 
     @property
     def season(self) -> int:
