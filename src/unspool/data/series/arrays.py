@@ -36,13 +36,13 @@ def panel_of(series: Mapping[Any, ArrayLike] | Sequence[ArrayLike], frequency: s
     return Panel(ids, starts_and_end(lengths), steps[kept] + first, grid, y, lengths)
 
 
-def warn_of_empty(names: Sequence[str], series: int) -> None:
+def warn_of_empty(names: Sequence[str], series: int, *, refused: bool = True) -> None:
     """Say which series are left out because they have no value.
 
     Raises:
-        DataError: all of them.
+        DataError: all of them, unless that is not `refused`.
     """
-    if len(names) == series:
+    if refused and len(names) == series:
         raise DataError("no series has an observed value; expected at least one value of y")
     if names:
         warnings.warn(f"{len(names)} series without an observed value are left out: {shown(names)}", stacklevel=3)

@@ -57,6 +57,10 @@ class Covariate:
         """What stands for no value."""
         return np.nan if self.words is None else -1
 
+    def lacking(self, values: np.ndarray) -> np.ndarray:
+        """Which of `values`, that are like those of the covariate, stand for none."""
+        return np.isnan(values) if self.words is None else values < 0
+
     def take(self, which: np.ndarray) -> Covariate:
         """The values of these numbers."""
         return Covariate(self.name, self.role, self.values[which], self.words)

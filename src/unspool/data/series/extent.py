@@ -20,12 +20,14 @@ class Extent:
 
     Attributes:
         rows: `[N]` int64, how many rows each has.
+        begin: `[N]` int64, the first step of any row.
         first, last: `[N]` int64, the first and the last step with a value; `NEVER` and `-NEVER` where there is none.
         end: `[N]` int64, the last step of any row.
         sorted: whether the rows of each series lie together, their steps ascending.
     """
 
     rows: np.ndarray
+    begin: np.ndarray
     first: np.ndarray
     last: np.ndarray
     end: np.ndarray
@@ -40,7 +42,8 @@ def extent_of(gathered: Gathered, frequency: Frequency) -> Extent:
     """
     series = len(gathered.ids)
     rows = np.zeros(series, dtype=np.int64)
-    first, last, end = np.full(series, NEVER), np.full(series, -NEVER), np.full(series, -NEVER)
+    begin, first = np.full(series, NEVER), np.full(series, NEVER)
+    last, end = np.full(series, -NEVER), np.full(series, -NEVER)
     ascending, before = True, (-1, 0)
     for block in gathered.blocks():
         steps = steps_of_block(gathered, block, frequency)
@@ -48,12 +51,13 @@ def extent_of(gathered: Gathered, frequency: Frequency) -> Extent:
         members = block.series[runs]
         there = ~np.isnan(block.y)
         np.add.at(rows, members, np.diff(runs, append=len(steps)))
+        np.minimum.at(begin, members, np.minimum.reduceat(steps, runs))
         np.minimum.at(first, members, np.minimum.reduceat(np.where(there, steps, NEVER), runs))
         np.maximum.at(last, members, np.maximum.reduceat(np.where(there, steps, -NEVER), runs))
         np.maximum.at(end, members, np.maximum.reduceat(steps, runs))
         ascending = ascending and _ascend(np.append(before[0], block.series), np.append(before[1], steps))
         before = (block.series[-1], steps[-1])
-    return Extent(rows, first, last, end, ascending)
+    return Extent(rows, begin, first, last, end, ascending)
 
 
 def steps_of_block(gathered: Gathered, block: Block, frequency: Frequency) -> np.ndarray:

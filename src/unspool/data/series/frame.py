@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from unspool.data.needed import needed
 from unspool.data.series.columns import SeriesColumns
-from unspool.errors import DataError
 
 if TYPE_CHECKING:
     import pandas
@@ -49,17 +48,9 @@ def from_frame(
         >>> panel.ids, panel.frequency.alias, panel.y.tolist()
         (['series'], 'MS', [1.0, 2.0, 3.0])
     """
-    needed("pyarrow", "reading a data frame", "forecast")
-    from unspool.data.series.gather import Gathered
-    from unspool.data.series.lay import laid
-    from unspool.data.series.sources_frame import FrameSource
+    from unspool.data.series.onward import frames
 
-    with Gathered(columns) as gathered:
-        gathered.add(FrameSource(_frame(frame, columns), "the data frame", columns))
-        if known is not None:
-            future = FrameSource(_frame(known, columns), "the data frame of known covariates", columns)
-            gathered.add(future, future=True)
-        return laid(gathered, freq)
+    return frames(frame, columns, freq, known, going_on=None)
 
 
 def to_frame(
@@ -87,13 +78,3 @@ def to_frame(
     if zone is not None and times.dtype.kind == "M":
         stamps = stamps.dt.tz_localize("UTC").dt.tz_convert(zone)
     return pandas.DataFrame({"unique_id": np.asarray(ids, dtype=object), "ds": stamps, **values})
-
-
-def _frame(given: Any, columns: SeriesColumns) -> Any:
-    """The data frame, also of a series of pandas, which is that of the values."""
-    pandas = needed("pandas", "a data frame", "forecast")
-    if isinstance(given, pandas.Series):
-        return given.to_frame(columns.y)
-    if not isinstance(given, pandas.DataFrame):
-        raise DataError(f"got a value of type {type(given).__name__}; expected a data frame of pandas")
-    return given

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -12,7 +12,7 @@ import numpy as np
 from unspool.data.sequences import starts_and_end
 from unspool.data.series.arrays import warn_of_empty
 from unspool.data.series.covariate import Covariate
-from unspool.data.series.extent import Extent, extent_of, steps_of_block
+from unspool.data.series.extent import NEVER, Extent, extent_of, steps_of_block
 from unspool.data.series.flat import blank, let_go
 from unspool.data.series.frequency import Frequency
 from unspool.data.series.gather import Block, Gathered
@@ -36,8 +36,9 @@ class Plan:
     Attributes:
         frequency: what the numbers of steps mean.
         first, last, end: `[N]` int64, the first step, the last one with a value, and the last one.
-        offsets: `[N + 1]` int64; series without a value have no steps.
+        offsets: `[N + 1]` int64; series that are left out have no steps.
         sorted: whether rows come in the order in which they are laid.
+        going_on: whether rows after the last value keep their past covariates, as values may follow.
     """
 
     frequency: Frequency
@@ -46,11 +47,12 @@ class Plan:
     end: np.ndarray
     offsets: np.ndarray
     sorted: bool
+    going_on: bool
 
     @property
     def used(self) -> np.ndarray:
-        """`[N]` bool: which series have a value."""
-        return self.first <= self.last
+        """`[N]` bool: which series have a value, or had one before."""
+        return self.first < NEVER
 
 
 class Laid(NamedTuple):
@@ -61,8 +63,14 @@ class Laid(NamedTuple):
     history: np.ndarray
 
 
-def laid(gathered: Gathered, freq: str | Frequency | None) -> Panel:
+def laid(gathered: Gathered, freq: str | Frequency | None, going_on: Collection[str] | None = None) -> Panel:
     """The panel of all rows.
+
+    Args:
+        gathered: the rows.
+        freq: an alias or a frequency; found in the stamps if None.
+        going_on: names of series whose first rows were read before: all of their rows count, also without any value
+            (then `observed` is 0). If given, rows after the last value of any series keep their past covariates.
 
     Raises:
         DataError: a stamp is on no step, two rows of a series have one stamp, rows of a series differ in a static
@@ -70,11 +78,11 @@ def laid(gathered: Gathered, freq: str | Frequency | None) -> Panel:
     """
     frequency = frequency_of(gathered, freq)
     extent = extent_of(gathered, frequency)
-    plan = _planned(gathered, frequency, extent)
+    plan = _planned(gathered, frequency, extent, going_on)
     if freq is None:
         check_pace(gathered, frequency, plan.used & (plan.last - plan.first > 1.9 * (extent.rows - 1)))
     used, names = np.flatnonzero(plan.used), gathered.ids.texts
-    warn_of_empty([names[i] for i in np.flatnonzero(~plan.used)], len(names))
+    warn_of_empty([names[i] for i in np.flatnonzero(~plan.used)], len(names), refused=not going_on)
     columns = _columns(gathered, plan)
     covariates = [
         static_covariate(gathered, name, used)
@@ -88,15 +96,19 @@ def laid(gathered: Gathered, freq: str | Frequency | None) -> Panel:
     return Panel(ids, offsets, first, frequency, columns[gathered.columns.y], observed, tuple(covariates))
 
 
-def _planned(gathered: Gathered, frequency: Frequency, extent: Extent) -> Plan:
-    known = any(role == "known" for _, role in gathered.columns.covariates())
-    end = extent.end if known else extent.last
-    used = extent.first <= extent.last
-    steps = np.where(used, end.astype(np.float64) - extent.first + 1, 0)  # no whole number is too large for these
+def _planned(gathered: Gathered, frequency: Frequency, extent: Extent, going_on: Collection[str] | None) -> Plan:
+    before = np.array([name in (going_on or ()) for name in gathered.ids.texts], dtype=bool)
+    first = np.where(before, extent.begin, extent.first)
+    last = np.where(before, np.maximum(extent.last, first - 1), extent.last)
+    kept = ("known",) if going_on is None else ("known", "past")
+    end = extent.end if any(role in kept for _, role in gathered.columns.covariates()) else last
+    used = first < NEVER
+    steps = np.where(used, end.astype(np.float64) - first + 1, 0)  # no whole number is too large for these
     if steps.sum() > 50 * len(gathered) + SPARE:
-        raise _too_sparse(gathered, frequency, extent, int((steps / extent.rows).argmax()))
-    lengths = np.where(used, end - np.where(used, extent.first, 0) + 1, 0)
-    return Plan(frequency, extent.first, extent.last, end, starts_and_end(lengths), extent.sorted)
+        series = int((steps / extent.rows).argmax())
+        raise _too_sparse(gathered, frequency, series, int(extent.rows[series]), np.array([first, end])[:, series])
+    lengths = np.where(used, end - np.where(used, first, 0) + 1, 0)
+    return Plan(frequency, first, last, end, starts_and_end(lengths), extent.sorted, going_on is not None)
 
 
 def _columns(gathered: Gathered, plan: Plan) -> dict[str, np.ndarray]:
@@ -112,7 +124,7 @@ def _columns(gathered: Gathered, plan: Plan) -> dict[str, np.ndarray]:
         _put(columns[y], found.places, block.y[found.rows])
         for name, role in roles.items():
             values = gathered.covariates[name].read(block.first, block.first + len(block.y))[found.rows]
-            chosen = found.history if role == "past" else slice(None)
+            chosen = found.history if role == "past" and not plan.going_on else slice(None)
             _put(columns[name], found.places[chosen], values[chosen])
     return columns
 
@@ -176,11 +188,11 @@ def _hint(gathered: Gathered, frequency: Frequency) -> str:
     return ""
 
 
-def _too_sparse(gathered: Gathered, frequency: Frequency, extent: Extent, series: int) -> DataError:
-    first, last = frequency.times(np.array([extent.first[series], extent.end[series]]))
+def _too_sparse(gathered: Gathered, frequency: Frequency, series: int, rows: int, span: np.ndarray) -> DataError:
+    first, last = frequency.times(span)
     name = gathered.ids.texts[series]
     return DataError(
-        f"series {name!r} has {extent.rows[series]} rows from {shown_stamp(first, frequency.zone)} to "
+        f"series {name!r} has {rows} rows from {shown_stamp(first, frequency.zone)} to "
         f"{shown_stamp(last, frequency.zone)}, so that nearly all its steps of frequency {frequency.alias!r} are "
         "missing; mend the stamp that is far from the others, or name the right frequency with --freq"
     )

@@ -21,8 +21,8 @@ class Panel:
     """N series, each on every step from its first to its last row; what is not observed is NaN.
 
     Series i has the rows `offsets[i]` to `offsets[i + 1]`, one a step, beginning at step `starts[i]`. Of these the
-    first `observed[i]` are its history; the rows after them only know covariates of role `"known"`: their `y` is NaN,
-    and so are their `"past"` covariates.
+    first `observed[i]` are its history; of the rows after them only covariates of role `"known"` may be read: their `y`
+    is NaN, and their `"past"` covariates are there at most for a history that goes on.
 
     Attributes:
         ids: names of the N series.

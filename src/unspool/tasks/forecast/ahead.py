@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from unspool.data.series import Panel, SeriesColumns, to_frame
+from unspool.data.series import Panel, SeriesColumns
 from unspool.tasks.forecast.counts import no_count
-from unspool.tasks.forecast.rows import continued
+from unspool.tasks.forecast.rows import completed, joined
 
 
 def with_known(panel: Panel, known: Any, columns: SeriesColumns) -> Panel:
-    """The histories of `panel`, and after them the known covariates of a data frame `known`.
+    """`panel`, and after its histories the known covariates of a data frame `known`.
 
     Rows of `known` begin after the last observed step of their series; series that the panel lacks are left out, with a
     warning.
@@ -25,21 +24,18 @@ def with_known(panel: Panel, known: Any, columns: SeriesColumns) -> Panel:
     Raises:
         DataError: a row is not after its series, or a column is missing.
     """
-    from unspool.data.series.frame import from_frame
+    from unspool.data.series.onward import frames
 
-    only = _only_known(columns)
-    return continued(panel, from_frame(_ends(panel, only), only, panel.frequency, known))
+    found = frames(None, _only_known(columns), panel.frequency, known, going_on=set(panel.ids))
+    return joined(panel, completed(found, panel))
 
 
 def with_known_files(panel: Panel, known: Sequence[Path], columns: SeriesColumns) -> Panel:
     """`with_known` of files."""
-    from unspool.data.series.files import read_series
+    from unspool.data.series.onward import files
 
-    only = _only_known(columns)
-    with tempfile.TemporaryDirectory() as folder:
-        ends = Path(folder, "the latest rows.parquet")
-        _ends(panel, only).to_parquet(ends, index=False)
-        return continued(panel, read_series([ends], only, panel.frequency, known))
+    found = files((), _only_known(columns), panel.frequency, known, going_on=set(panel.ids))
+    return joined(panel, completed(found, panel))
 
 
 def warn_of_missing(panel: Panel, horizon: int) -> None:
@@ -49,8 +45,7 @@ def warn_of_missing(panel: Panel, horizon: int) -> None:
     rows = np.where(there, panel.offsets[:-1, None] + steps, 0)
     for one in panel.covariates:
         if one.role == "known" and len(panel):
-            values = one.values[rows]
-            lacking = ~there | (np.isnan(values) if one.words is None else values < 0)
+            lacking = ~there | one.lacking(one.values[rows])
             if count := int(lacking.any(1).sum()):
                 warnings.warn(
                     f"{one.name!r} is not known in all of the {horizon} steps to forecast for {count} of {len(panel)} "
@@ -72,16 +67,3 @@ def warn_of_no_count(panel: Panel) -> None:
 def _only_known(columns: SeriesColumns) -> SeriesColumns:
     categories = tuple(name for name in columns.categories if name in columns.known)
     return replace(columns, static=(), past=(), categories=categories)
-
-
-def _ends(panel: Panel, columns: SeriesColumns) -> Any:
-    """The last observed row of each series, with the known covariates, as a data frame."""
-    last = panel.offsets[:-1] + panel.observed - 1
-    times, ids = panel.frequency.times(panel.origins), np.asarray(panel.ids, dtype=object)
-    values = {columns.y: panel.y[last]}
-    for one in panel.covariates:
-        if one.role == "known":
-            words = None if one.words is None else np.array([*one.words, None], dtype=object)
-            values[one.name] = one.values[last] if words is None else words[one.values[last]]
-    frame = to_frame(ids, times, values, zone=panel.frequency.zone)
-    return frame.rename(columns={"unique_id": columns.unique_id, "ds": columns.ds})

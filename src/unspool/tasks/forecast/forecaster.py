@@ -12,7 +12,7 @@ import numpy as np
 
 from unspool.cells import Cell
 from unspool.data.given import Paths, listed, paths_of
-from unspool.data.series import Forecasts, Frequency, Panel, SeriesColumns
+from unspool.data.series import Forecasts, Panel, SeriesColumns
 from unspool.data.series.builtin import HELD
 from unspool.errors import ConfigError, RunError
 from unspool.tasks.forecast import co2_job
@@ -120,13 +120,14 @@ class Forecaster:
         the steps to forecast. See `unspool.data.series.read_series`. Without either, those of the default job,
         if the run is of it.
         """
-        from unspool.data.series.files import read_series
+        from unspool.data.series.onward import files as read_files
 
         files, known = paths_of(paths), paths_of(future)
         if not files and state is None and self.runs[0].config.get("origin") == co2_job.ORIGIN:
             return self.held_out()
         if files:
-            return self.panel(read_series(files, self.columns, self.frequency, known), state)
+            before = () if state is None else set(self._own(state).panel.ids)
+            return self.panel(read_files(files, self.columns, self.frequency, known, going_on=before), state)
         panel = self.panel(None, state)
         return with_known_files(panel, known, self.columns) if known else panel
 
@@ -184,8 +185,9 @@ class Forecaster:
     def update(self, rows: Any, state: ForecastState | None = None) -> ForecastState:
         """The state after new rows, without training again.
 
-        A forecast from it is that from the whole history at once, to the last bit. Rows come after those of the state;
-        steps between are missing, and a series that is new begins.
+        A forecast from it is that from the whole history at once, to the last bit. Values come after those of the
+        state; steps between are missing, and a series that is new begins with its first value. Rows without a value
+        count too: their covariates are kept, and a later row of the same step adds to them.
         """
         return ForecastState(self._latest(self.panel(rows, state)), self.checksum)
 
@@ -251,7 +253,9 @@ class Forecaster:
             panel = own if data is None else data if own is None else joined(own, data)
             assert panel is not None
             return panel if known is None else with_known(panel, known, self.columns)
-        given = _read(data, self.columns, self.frequency, known)
+        from unspool.data.series.onward import frames
+
+        given = frames(data, self.columns, self.frequency, known, going_on=() if own is None else set(own.ids))
         return given if own is None else joined(own, given)
 
     def _own(self, state: ForecastState) -> ForecastState:
@@ -271,12 +275,6 @@ def _kind(member: Member) -> tuple[str, int, str]:
     """What runs of an ensemble have in common."""
     written = "quantiles" if member.settings.levels else "points"
     return member.features.frequency.alias, member.settings.horizon, written
-
-
-def _read(data: Any, columns: SeriesColumns, freq: Frequency, known: Any) -> Panel:
-    from unspool.data.series.frame import from_frame
-
-    return from_frame(data, columns, freq, known)
 
 
 def _columns(run: Run) -> SeriesColumns:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ class Rows(NamedTuple):
 
 
 def latest(panel: Panel, rows: int) -> Panel:
-    """The last `rows` observed rows of each series; rows after the last observed one go.
+    """The last `rows` observed rows of each series, and all rows after them.
 
     Example:
         >>> kept = latest(Panel.of({"a": [1.0, 2.0, 3.0], "b": [4.0]}), 2)
@@ -29,8 +29,8 @@ def latest(panel: Panel, rows: int) -> Panel:
         ([2.0, 3.0, 4.0], [1, 0])
     """
     kept = np.minimum(panel.observed, rows)
-    ends = panel.offsets[:-1] + panel.observed
-    taken = [np.arange(end - count, end) for end, count in _numbers(ends, kept)]
+    first = panel.offsets[:-1] + panel.observed - kept
+    taken = [np.arange(begin, end) for begin, end in _numbers(first, panel.offsets[1:])]
     return _of_rows(
         panel, Rows(panel.y, panel.covariates), panel.ids, taken, panel.starts + panel.observed - kept, kept
     )
@@ -38,10 +38,11 @@ def latest(panel: Panel, rows: int) -> Panel:
 
 def joined(old: Panel, new: Panel) -> Panel:
     """`old` with the rows of `new` after the observed ones of each series; steps between the two are missing, and
-    series that are new begin.
+    series that are new begin. Of a step that both have, and of static covariates, what only one knows is taken from
+    it; `new` may have series without an observed value (`observed` 0), whose rows wait for one.
 
     Raises:
-        DataError: a row of `new` is not after those of its series, or frequency or covariates are others.
+        DataError: a value of `new` is not after those of its series, or frequency or covariates are others.
 
     Example:
         >>> both = joined(Panel.of({"a": [1.0, 2.0]}), Panel.of({"a": [3.0], "b": [9.0]}, starts=3))
@@ -50,24 +51,61 @@ def joined(old: Panel, new: Panel) -> Panel:
     """
     ids, places = _places(old, new)
     nothing = len(old.y) + len(new.y)
-    taken, starts, observed = [], [], []
+    taken, waiting, starts, observed = [], [], [], []
     for name, (i, j) in zip(ids, places.tolist(), strict=True):
-        mine, start = _history(old, i), int(old.starts[i] if i >= 0 else new.starts[j])
-        gap = int(new.starts[j]) - start - len(mine) if j >= 0 else 0
-        if gap < 0:
-            raise _overlaps(new, name, j, start + len(mine) - 1)
-        taken.append(np.concatenate([mine, np.full(gap, nothing), _rows(new, j) + len(old.y)]))
+        before, after = _rows(old, i), _rows(new, j) + len(old.y)
+        start = int(old.starts[i] if i >= 0 else new.starts[j])
+        gap = int(new.starts[j]) - start if j >= 0 else 0
+        if i >= 0 and (read := int(old.observed[i]) - gap) > 0 and len(after):
+            _check_later(new, name, j, read)
+            gap, after = gap + read, after[read:]
+        steps = max(len(before), gap + len(after))
+        waiting.append(_padded(before, 0, steps, nothing))
+        taken.append(_padded(after, gap, steps, nothing))
         starts.append(start)
-        observed.append(len(mine) + (gap + int(new.observed[j]) if j >= 0 else 0))
-    which = np.where(places[:, 0] >= 0, places[:, 0], len(old) + places[:, 1])
-    return _of_rows(old, _chained(old, new), ids, taken, np.array(starts), np.array(observed), which)
+        last = int(new.observed[j]) if j >= 0 else 0
+        observed.append(int(new.starts[j]) - start + last if last else int(old.observed[i]))
+    first, second = places[:, 0], len(old) + places[:, 1]
+    which = Over(np.where(first >= 0, first, second), np.where(places[:, 1] >= 0, second, first))
+    rows = Over(np.concatenate([which.top[:0], *taken]), np.concatenate([which.top[:0], *waiting]))
+    offsets = np.cumsum([0, *map(len, taken)], dtype=np.int64)
+    given = _chained(old, new)
+    covariates = tuple((which if c.role == "static" else rows).of(c) for c in given.covariates)
+    y = given.y[np.where(np.isnan(given.y[rows.top]), rows.below, rows.top)]
+    return Panel(ids, offsets, np.array(starts), old.frequency, y, np.array(observed), covariates)
 
 
-def _history(panel: Panel, i: int) -> np.ndarray:
-    """The rows of a series up to its last observed one, none for i = -1."""
-    if i < 0:
-        return np.zeros(0, np.int64)
-    return int(panel.offsets[i]) + np.arange(int(panel.observed[i]))
+class Over(NamedTuple):
+    """Numbers of values, and those of others that stand in where there is no value."""
+
+    top: np.ndarray
+    below: np.ndarray
+
+    def of(self, covariate: Covariate) -> Covariate:
+        """The values of a covariate."""
+        values = covariate.values[self.top]
+        return replace(covariate, values=np.where(covariate.lacking(values), covariate.values[self.below], values))
+
+
+def _padded(rows: np.ndarray, before: int, steps: int, nothing: int) -> np.ndarray:
+    """`rows` after so many steps without one, and in all so many `steps`."""
+    padded = np.full(steps, nothing)
+    padded[before : before + len(rows)] = rows
+    return padded
+
+
+def _check_later(new: Panel, name: str, j: int, read: int) -> None:
+    """Refuse a series that has values in its first rows, `read` of which have been read, or has no later value."""
+    values = new.y[_rows(new, j)]
+    if new.observed[j] and np.isnan(values[:read]).all():
+        return
+    first = int(new.starts[j] + (np.isnan(values).argmin() if new.observed[j] else 0))
+    stamps = new.frequency.times(np.array([first, new.starts[j] + read - 1]))
+    begin, latest = (shown_stamp(stamp, new.frequency.zone) for stamp in stamps)
+    raise DataError(
+        f"series {name!r}: the new rows begin at {begin}, but it has been read up to {latest}; give only rows after "
+        "that"
+    )
 
 
 def _rows(panel: Panel, i: int) -> np.ndarray:
@@ -95,40 +133,31 @@ def repeated(panel: Panel, series: np.ndarray, *, copies: int, rows: int, ahead:
     which = np.repeat(series, copies)
     starts = panel.starts[which] + panel.observed[which] - np.repeat(kept, copies)
     ids = [panel.ids[i] for (i,) in _numbers(which)]
-    return _of_rows(panel, with_nothing, ids, taken, starts, np.repeat(kept, copies), which)
+    return _unknown_ahead(_of_rows(panel, with_nothing, ids, taken, starts, np.repeat(kept, copies), which))
 
 
-def continued(panel: Panel, ahead: Panel) -> Panel:
-    """The history of each series, and after it the rows of the same series in `ahead` that come later: of those, only
-    known covariates are kept. Rows after a history that the panel has itself go.
-
-    Example:
-        >>> panel = Panel.of({"a": [1.0, 2.0], "b": [5.0]})
-        >>> continued(panel, panel).lengths.tolist(), continued(panel, panel).observed.tolist()
-        ([2, 1], [2, 1])
-    """
-    first, nothing = len(panel.y), len(panel.y) + len(ahead.y)
-    places = {name: number for number, name in enumerate(ahead.ids)}
-    taken: list[np.ndarray] = []
-    for i, name in enumerate(panel.ids):
-        j = places.get(name, -1)
-        rows = _rows(ahead, j)[int(ahead.observed[j]) :] if j >= 0 else _rows(ahead, j)
-        taken.append(np.concatenate([_history(panel, i), rows + first]))
-    given = {covariate.name: covariate for covariate in ahead.covariates}
-    covariates = tuple(_ahead(c, given, nothing + 1) for c in panel.covariates)
-    y = np.concatenate([panel.y, np.full(len(ahead.y) + 1, np.nan)])
-    return _of_rows(panel, Rows(y, covariates), panel.ids, taken, panel.starts, panel.observed)
+def _unknown_ahead(panel: Panel) -> Panel:
+    """Without the past covariates of rows after the observed ones."""
+    places = np.arange(len(panel.y)) - np.repeat(panel.offsets[:-1], panel.lengths)
+    ahead = places >= np.repeat(panel.observed, panel.lengths)
+    covariates = (
+        replace(c, values=np.where(ahead, c.missing, c.values).astype(c.values.dtype)) if c.role == "past" else c
+        for c in panel.covariates
+    )
+    return replace(panel, covariates=tuple(covariates))
 
 
-def _ahead(covariate: Covariate, given: Mapping[str, Covariate], rows: int) -> Covariate:
-    """A covariate with values for `rows` rows, those `given` after its own where it is known, else none."""
-    if covariate.role == "static":
-        return covariate
-    if covariate.role == "known":
-        return _both(covariate, given[covariate.name])
-    values = np.full(rows, covariate.missing, covariate.values.dtype)
-    values[: len(covariate.values)] = covariate.values
-    return replace(covariate, values=values)
+def completed(known: Panel, like: Panel) -> Panel:
+    """Rows of series of which only known covariates were read, with those of the other roles that `like` has, all
+    missing."""
+    given = {covariate.name: covariate for covariate in known.covariates}
+    rows = {"static": len(known), "past": len(known.y)}
+    covariates = tuple(
+        given[c.name] if c.role == "known" else
+        replace(c, values=np.full(rows[c.role], c.missing, c.values.dtype))
+        for c in like.covariates
+    )  # fmt: skip
+    return replace(known, covariates=covariates)
 
 
 def _numbers(*arrays: np.ndarray) -> list[list[int]]:
@@ -148,15 +177,6 @@ def _places(old: Panel, new: Panel) -> tuple[list[str], np.ndarray]:
     return ids, np.array([[number.get(name, -1) for number in numbers] for name in ids]).reshape(-1, 2)
 
 
-def _overlaps(new: Panel, name: str, series: int, last: int) -> DataError:
-    stamps = new.frequency.times(np.array([new.starts[series], last]))
-    first, latest = (shown_stamp(stamp, new.frequency.zone) for stamp in stamps)
-    return DataError(
-        f"series {name!r}: the new rows begin at {first}, but it has been read up to {latest}; give only rows after "
-        "that"
-    )
-
-
 def _chained(old: Panel, new: Panel) -> Rows:
     """The rows of both and a row of nothing, and the static values of both."""
     given = {covariate.name: covariate for covariate in new.covariates}
@@ -169,6 +189,7 @@ def _chained(old: Panel, new: Panel) -> Rows:
 
 def _both(old: Covariate, new: Covariate) -> Covariate:
     spare = [] if old.role == "static" else [-1 if old.words is not None else np.nan]
+    old, new = _alike(old, new), _alike(new, old)
     if old.words is None or new.words is None:
         if old.words is not new.words:
             raise DataError(f"{old.name!r} is of words in some rows and of numbers in others; give one of them")
@@ -177,6 +198,15 @@ def _both(old: Covariate, new: Covariate) -> Covariate:
     numbers = np.array([*map(words.index, new.words), -1])
     values = np.concatenate([old.values, numbers[new.values], spare]).astype(np.int32)
     return replace(old, values=values, words=words)
+
+
+def _alike(covariate: Covariate, other: Covariate) -> Covariate:
+    """A covariate without any value, which does not tell whether it is of words or of numbers, as the other one is."""
+    if (covariate.words is None) == (other.words is None) or not covariate.lacking(covariate.values).all():
+        return covariate
+    missing, kind = (np.nan, np.float32) if other.words is None else (-1, np.int32)
+    values = np.full(len(covariate.values), missing, kind)
+    return replace(covariate, values=values, words=None if other.words is None else ())
 
 
 def _of_rows(

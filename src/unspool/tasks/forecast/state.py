@@ -25,7 +25,8 @@ ROWS = ("offsets", "starts", "y", "observed")
 
 @dataclass(frozen=True)
 class ForecastState:
-    """The latest rows of each series: as many as the model reads, its window and the longest lag before it.
+    """The latest rows of each series: as many as the model reads, its window and the longest lag before it, and rows
+    after the last value, whose covariates the next values need.
 
     A forecast depends on nothing else, so one from here is one from the whole history, to the last bit; the scale of
     a window is that of its own values, so no scaler is an exception. `model` is a checksum of the weights.
