@@ -168,6 +168,20 @@ def test_files_of_other_kinds_are_refused_before_the_work(run: Path, files: Path
     assert not done.stdout and not list(tmp_path.iterdir())
 
 
+def test_a_series_whose_forecast_is_no_number_is_named(tmp_path: Path) -> None:
+    days = pandas.date_range("2023-01-01", periods=60, freq="D")
+    parts = [
+        pandas.DataFrame({"unique_id": n, "ds": days, "y": s * np.arange(60)}) for n, s in (("a", 1), ("b", 1e300))
+    ]
+    parts[0].to_csv(tmp_path / "train.csv", index=False)
+    pandas.concat(parts).to_csv(tmp_path / "both.csv", index=False)
+    output(
+        "train", "forecast", "--train", tmp_path / "train.csv", "--scaling", "none", "--out", tmp_path / "run", *SIZES
+    )
+    with pytest.warns(UserWarning, match="1 of 2 series have forecasts that are no finite numbers: 'b'; .*--scaling"):
+        output("forecast", tmp_path / "run", "--data", tmp_path / "both.csv")
+
+
 def test_levels_horizon_and_files(run: Path, files: Path, tmp_path: Path) -> None:
     how = ["--data", files / "history.csv", "--horizon", 9, "--level", 0.1, "--level", 0.5, "--draws", 20]
     assert output("forecast", run, *how, "--out", tmp_path / "f.csv", "--plot", tmp_path / "f.png") == ""

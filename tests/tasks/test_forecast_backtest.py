@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -46,7 +47,7 @@ def test_every_origin_is_where_it_should_be(
     }  # fmt: skip
     expected = {(w, i): first for w, i, first in places if first >= least}
     if not expected:
-        with pytest.raises(DataError, match="series are too short: 's0' has"):
+        with pytest.raises(DataError, match="too short: 's0' has"):
             list(origins(panel, horizon, windows, step, least=least))
         return
     with warnings.catch_warnings(record=True) as said:
@@ -64,6 +65,28 @@ def test_every_origin_is_where_it_should_be(
             np.testing.assert_array_equal(origin.truth[row], whole[first : first + horizon])
             seen[origin.window, i] = first
     assert seen == expected and [origin.window for origin in found] == sorted({w for w, _ in expected})
+
+
+@pytest.mark.parametrize(
+    ("lengths", "windows", "message"),
+    [
+        ([9, 4], 1, "1 of 2 series are too short for the window, which "
+                   "takes 5 steps, and are left out: 's1'; 's1' has 4 steps"),
+        ([99, 4], 3, "for any of the 3 windows, which takes 5 steps, and are left out: 's1'; 's1' has 4 steps"),
+        ([9, 99], 3, "for all 3 windows, which take 13 steps, and are left out of the oldest: 's0'; 's0' has 9 steps"),
+        ([9, 1, 99], 3, "of the oldest: 's0', 's1'; 's0' has 9 steps; left out of every window: 's1'"),
+        ([9], 1000, "1 of 1 series are too short for all 1000 windows, which take 4001 steps, and are left out of the "
+                    "oldest: 's0'; 's0' has 9 steps"),
+    ],
+)  # fmt: skip
+def test_series_that_are_too_short_are_named(lengths: list[int], windows: int, message: str) -> None:
+    with pytest.warns(UserWarning, match=re.escape(message) + "$"):
+        list(origins(walks(lengths), 4, windows))
+
+
+def test_one_series_alone_is_too_short() -> None:
+    with pytest.raises(DataError, match="^the series is too short: 's0' has 1 step, and one window takes 5; expected"):
+        list(origins(walks([1]), 4, 1))
 
 
 def test_nothing_of_what_comes_is_in_the_panel() -> None:

@@ -31,6 +31,15 @@ def test_a_row_does_not_depend_on_the_rows_beside_it(y: np.ndarray, how: str, ho
             np.testing.assert_array_equal(part[row], other[0])
 
 
+@pytest.mark.parametrize("size", [1e301, 1e-200])
+@pytest.mark.parametrize("how", sorted({*SCALINGS} - {"none", "last"}))
+def test_numbers_whose_squares_are_none_have_a_scale(how: str, size: float) -> None:
+    y = np.array([[1.0, np.nan, 5.0, 3.0, 2.0]])
+    expected = scale_of(y, how, horizon=2, season=2)
+    for part, large in zip(expected, scale_of(size * y, how, horizon=2, season=2), strict=True):
+        np.testing.assert_allclose(large / size, part, rtol=1e-12)
+
+
 def test_each_way_by_hand() -> None:
     y = np.array([[1.0, np.nan, 5.0, 3.0]])
     expected = {

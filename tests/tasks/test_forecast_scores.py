@@ -80,6 +80,15 @@ def test_series_that_say_nothing_change_nothing() -> None:
     assert (found.series, found.targets, found.unscaled) == (3, 9, 1)
 
 
+@pytest.mark.filterwarnings("error")
+def test_numbers_whose_squares_are_none_have_the_other_measures() -> None:
+    y, scale = np.full((1, 3), 1e301), scales([np.array([1e301, -1e301, 1e300])], 1)
+    found = Forecasts(["a"], Frequency.of("1"), np.zeros(1, np.int64), np.full((1, 3), -1e301), (), np.empty((1, 3, 0)))
+    scores = Scores.of(found, y, scale=scale)
+    assert scores.mse is None and scores.mae == 2e301 and scores.smape == 200 and scores.mase is not None
+    assert np.isnan(scales([np.array([1.5e308, -1.5e308])], 1)).all()
+
+
 def test_owa_is_the_mean_of_two_ratios() -> None:
     forecasts, y, scale = made(3, 4), targets(3, 4), np.ones(3)
     naive2 = Scores.of(made(3, 4, seed=9), y, scale=scale)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 
 from unspool.cells import load_cell
@@ -25,6 +27,7 @@ from unspool.cli.apps import (
 )
 from unspool.cli.side_files import check_ending, side_files
 from unspool.cli.training import DEFAULT_EPOCHS, Presets, is_default, paths, report, settings
+from unspool.data.sequences import shown
 from unspool.data.series import Forecasts, SeriesColumns
 from unspool.data.series.columns import FORMS
 from unspool.errors import ConfigError
@@ -145,6 +148,7 @@ def forecast(
         state = None if state_in is None else model.read_state(state_in)
         panel = model.read(data or [], state, future=future or [])
         found = model.predict(panel, horizon=horizon, levels=level, paths=draws, seed=seed)
+        _warn_of_no_numbers(found)
         _write(found, out)
         if plot is not None:
             draw_fan(panel, found, plot)
@@ -180,6 +184,17 @@ def measure_forecaster(
         write_bytes(report, forecast_page(panel, found).encode())
     own, *others = found.items()
     print(json.dumps({**own[1].scores.to_json(), "methods": {name: each.scores.to_json() for name, each in others}}))
+
+
+def _warn_of_no_numbers(found: Forecasts) -> None:
+    """Say of which series cells are empty."""
+    there = np.isfinite(found.mean).all(1) & np.isfinite(found.quantiles).all((1, 2))
+    if names := [name for name, whole in zip(found.ids, there, strict=True) if not whole]:
+        warnings.warn(
+            f"{len(names)} of {len(found.ids)} series have forecasts that are no finite numbers: {shown(names)}; their "
+            "values are too large for this model: give them in a larger unit, or train with another --scaling",
+            stacklevel=2,
+        )
 
 
 def _write(found: Forecasts, out: Path | None) -> None:

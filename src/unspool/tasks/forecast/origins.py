@@ -11,6 +11,7 @@ import numpy as np
 from unspool.data.given import whole
 from unspool.data.sequences import shown
 from unspool.data.series import Panel
+from unspool.data.wording import counted
 from unspool.errors import DataError
 
 MOST = 10**9
@@ -77,19 +78,25 @@ def _origin(panel: Panel, series: np.ndarray, window: int, cut: int, horizon: in
 
 
 def _tell_short(panel: Panel, enough: np.ndarray, cuts: np.ndarray, least: int) -> None:
-    short = np.flatnonzero(~enough.all(1))
+    short, nowhere = np.flatnonzero(~enough.all(1)), np.flatnonzero(~enough.any(1))
     if not len(short):
         return
-    names, nowhere = [panel.ids[i] for i in short.tolist()], int((~enough.any(1)).sum())
-    one = f"{names[0]!r} has {panel.observed[short[0]]} steps"
-    if nowhere == len(panel):
+    one = f"{panel.ids[short[0]]!r} has {counted(int(panel.observed[short[0]]), 'step')}"
+    first, last, several = cuts[0] + least, cuts[-1] + least, f"{len(short)} of {len(panel)} series"
+    if len(nowhere) == len(panel):
         raise DataError(
-            f"all {len(panel)} series are too short: {one}, and one window takes {cuts[-1] + least}; expected longer "
-            "series, or choose a shorter horizon"
+            f"{'the series is' if len(panel) == 1 else f'all {len(panel)} series are'} too short: {one}, and one "
+            f"window takes {last}; expected longer series, or choose a shorter horizon"
         )
-    warnings.warn(
-        f"{len(names)} of {len(panel)} series are too short for all {len(cuts)} windows, which take "
-        f"{cuts[0] + least} steps, and are left out of the oldest; {nowhere} of them are left out altogether: "
-        f"{shown(names)}; {one}",
-        stacklevel=3,
-    )
+    names, left_out = (shown([panel.ids[i] for i in which.tolist()]) for which in (short, nowhere))
+    if len(cuts) == 1 or len(nowhere) == len(short):
+        window = "the window" if len(cuts) == 1 else f"any of the {len(cuts)} windows"
+        said = f"{several} are too short for {window}, which takes {last} steps, and are left out: {names}; {one}"
+    else:
+        said = (
+            f"{several} are too short for all {len(cuts)} windows, which take {first} steps, and are left out of the "
+            f"oldest: {names}; {one}"
+        )
+        if len(nowhere):
+            said += f"; left out of every window: {left_out}"
+    warnings.warn(said, stacklevel=3)

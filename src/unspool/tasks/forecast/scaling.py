@@ -54,7 +54,8 @@ def _one_scale(y: np.ndarray, how: str) -> tuple[np.ndarray, np.ndarray]:
     off = np.where(seen, filled - loc, 0.0)
     if how == "robust":
         return loc, _positive(np.abs(off).sum(1, keepdims=True) / counts, loc)
-    return loc, _positive(np.sqrt((off**2).sum(1, keepdims=True) / counts), loc)
+    unit = _unit(off)
+    return loc, _positive(np.sqrt(((off / unit) ** 2).sum(1, keepdims=True) / counts) * unit, loc)
 
 
 def _seasonal(
@@ -77,6 +78,12 @@ def _seasonal(
 def _positive(scale: np.ndarray, loc: np.ndarray | float = 0.0) -> np.ndarray:
     """1 for a scale that is 0 but for rounding."""
     return np.where(scale > 1e-12 * np.abs(loc), scale, 1.0)
+
+
+def _unit(off: np.ndarray) -> np.ndarray:
+    """In what to measure so that squares are numbers: 1, or the largest of a row whose squares are too large or 0."""
+    most = np.abs(off).max(1, keepdims=True, initial=0.0)
+    return np.where((most > 1e150) | ((most > 0) & (most < 1e-150)), most, 1.0)
 
 
 def _last(filled: np.ndarray, seen: np.ndarray) -> np.ndarray:

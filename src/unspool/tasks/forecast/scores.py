@@ -22,12 +22,15 @@ def scales(histories: Iterable[np.ndarray], season: int) -> np.ndarray:
     >>> scales([np.array([1.0, 2.0, 4.0]), np.array([3.0, 3.0])], 1)
     array([1.5, nan])
     """
-    return np.array([metrics.seasonal_scale(history, season) for history in histories], dtype=np.float64)
+    with np.errstate(over="ignore"):
+        found = np.array([metrics.seasonal_scale(history, season) for history in histories], dtype=np.float64)
+    return np.where(np.isfinite(found), found, np.nan)
 
 
 @dataclass(frozen=True)
 class Scores:
-    """The measures of `unspool.tasks.forecast.metrics` over N series; None for one that is not defined.
+    """The measures of `unspool.tasks.forecast.metrics` over N series; None for one that is not defined,
+    or larger than any number.
 
     Absolute errors are those of the median, which makes them least, and squared errors those of the mean; without a
     level of 0.5 both are those of the mean.
@@ -58,6 +61,7 @@ class Scores:
     unscaled: int
 
     @classmethod
+    @np.errstate(over="ignore", invalid="ignore")
     def of(cls, forecasts: Forecasts, y: np.ndarray, *, scale: np.ndarray, naive2: Scores | None = None) -> Scores:
         """Measure forecasts of N series over H steps.
 
@@ -140,8 +144,8 @@ def _level(forecasts: Forecasts, level: float) -> np.ndarray | None:
 def _mean(values: np.ndarray) -> float | None:
     """The mean of what is defined."""
     defined = values[~np.isnan(values)]
-    return float(defined.mean()) if len(defined) else None
+    return _or_none(defined.mean()) if len(defined) else None
 
 
 def _or_none(value: Any) -> float | None:
-    return None if np.isnan(value) else float(value)
+    return float(value) if np.isfinite(value) else None

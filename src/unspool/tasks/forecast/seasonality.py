@@ -32,10 +32,14 @@ def is_seasonal(values: np.ndarray, season: int) -> bool:
 
     >>> is_seasonal(np.tile([1.0, 2.0, 5.0, 2.0], 5), 4), is_seasonal(np.arange(20.0) % 3, 4)
     (True, False)
+    >>> is_seasonal(1e301 * np.tile([1.0, 2.0, 5.0, 2.0], 5), 4)
+    True
     """
     if season == 1 or len(values) < SEASONS * season:
         return False
     centred = values - values.mean()
+    if (most := np.abs(centred).max()) > 1e150:  # their squares would be no numbers
+        centred = centred / most
     power = centred @ centred
     if np.ptp(values) == 0 or power == 0:
         return False
