@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,15 @@ def test_constant_series_stay_and_empty_ones_are_left_out_with_a_warning(tmp_pat
     with pytest.warns(UserWarning, match="1 series without an observed value are left out: 'a'"):
         panel = read_series(file)
     assert panel.ids == ["b"] and panel.history(0).tolist() == [5, 5]
+
+
+def test_series_whose_latest_values_are_missing_are_named(tmp_path: Path) -> None:
+    file = write(tmp_path, "ds,a,b,c\n1,1,1,\n2,2,,5\n3,3,,6\n4,,,\n")
+    with pytest.warns(UserWarning, match="1 of 3 series have no value in their latest rows, .* begin there: 'b'$"):
+        read_series(file, SeriesColumns(form="wide"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read_series(write(tmp_path, HEADER + "a,1,1\na,2,2\nb,1,1\nc,1,1\nc,2,2\nc,3,\n"))
 
 
 @pytest.mark.parametrize("freq", ["h", "D", "MS", "W-MON"])

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+import warnings
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
-from unspool.data.sequences import starts_and_end
+from unspool.data.sequences import shown, starts_and_end
 from unspool.data.series.arrays import warn_of_empty
 from unspool.data.series.covariate import Covariate
 from unspool.data.series.extent import NEVER, Extent, extent_of, steps_of_block
@@ -83,6 +84,8 @@ def laid(gathered: Gathered, freq: str | Frequency | None, going_on: Collection[
         check_pace(gathered, frequency, plan.used & (plan.last - plan.first > 1.9 * (extent.rows - 1)))
     used, names = np.flatnonzero(plan.used), gathered.ids.texts
     warn_of_empty([names[i] for i in np.flatnonzero(~plan.used)], len(names), refused=not going_on)
+    if going_on is None:
+        _tell_early(extent, names)
     columns = _columns(gathered, plan)
     covariates = [
         static_covariate(gathered, name, used)
@@ -94,6 +97,17 @@ def laid(gathered: Gathered, freq: str | Frequency | None, going_on: Collection[
     first, observed = plan.first[used], plan.last[used] - plan.first[used] + 1
     ids = [names[i] for i in used]
     return Panel(ids, offsets, first, frequency, columns[gathered.columns.y], observed, tuple(covariates))
+
+
+def _tell_early(extent: Extent, names: Sequence[str]) -> None:
+    """Say which histories end early: their latest rows have no value, where other series have one."""
+    early = (extent.first < NEVER) & (extent.last < np.minimum(extent.end, extent.last.max()))
+    if early.any():
+        warnings.warn(
+            f"{early.sum()} of {len(names)} series have no value in their latest rows, where others have one, and end "
+            f"earlier, so that forecasts of them begin there: {shown([names[i] for i in np.flatnonzero(early).tolist()])}",
+            stacklevel=4,
+        )
 
 
 def _planned(gathered: Gathered, frequency: Frequency, extent: Extent, going_on: Collection[str] | None) -> Plan:

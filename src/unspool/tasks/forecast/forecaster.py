@@ -100,7 +100,7 @@ class Forecaster:
         paths: int = PATHS, seed: int = 0,
     ) -> np.ndarray:  # fmt: skip
         """Draws of what could come: `[N, paths, horizon]`, the series in their order; from an ensemble, each of its
-        members draws its part.
+        members draws its part. Those of quantiles never leave the outermost levels that were trained for.
 
         Args: see `forecast`.
         """

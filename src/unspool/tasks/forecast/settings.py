@@ -40,7 +40,7 @@ class ForecastSettings:
         str | None, f"what is written for a step: {', '.join(OUTPUTS)}; none: quantiles, of autoregressive student-t"
     ] = None
     levels: tuple[float, ...] = LEVELS
-    scaling: Annotated[str, f"of each window: {', '.join(SCALINGS)}"] = "mean-abs"
+    scaling: Annotated[str, f"of each window: {', '.join(SCALINGS)}; last only subtracts"] = "mean-abs"
     lags: tuple[int, ...] | None = None
     calendar: Annotated[bool, "read the time of day, day of week and so on"] = True
     segment: Annotated[int, "of encoder-decoder: steps read and written at once"] = 1
