@@ -144,6 +144,16 @@ def test_new_series_without_a_value_are_left_out_of_a_state(model: Forecaster) -
         model.update(silent)
 
 
+def test_draws_of_a_series_do_not_depend_on_the_others(model: Forecaster) -> None:
+    """Neither on their order nor on their number, within the horizon and beyond."""
+    panel = from_frame(shops(), COLUMNS)
+    for horizon in (4, 9):
+        both = model.sample_paths(panel, horizon=horizon, paths=5)
+        assert not np.array_equal(both[0], both[1])
+        np.testing.assert_array_equal(model.sample_paths(panel.take([1, 0]), horizon=horizon, paths=5), both[::-1])
+        np.testing.assert_array_equal(model.sample_paths(panel.take([1]), horizon=horizon, paths=5), both[1:])
+
+
 @pytest.mark.parametrize("kind", ["encoder-decoder", "autoregressive"])
 def test_files_of_rows_without_a_value(kind: str, runs: dict[str, Path], tmp_path: Path) -> None:
     frame = shops()

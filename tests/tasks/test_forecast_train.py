@@ -17,6 +17,7 @@ from unspool.cells import GRUCell, LSTMCell
 from unspool.data.series import Forecasts, Panel
 from unspool.errors import ConfigError, DataError, RunError
 from unspool.tasks.forecast import ForecastData, Forecaster, ForecastSettings, train
+from unspool.tasks.forecast.draws import SeriesDraws
 from unspool.tasks.forecast.paths import sampled
 from unspool.tasks.forecast.table import table
 from unspool.train import Summary, TrainSettings
@@ -252,12 +253,12 @@ def test_an_autoregressive_draw_reads_what_it_drew(kind: str, runs: dict[str, Pa
     model: Forecaster = unspool.load(runs[kind])
     panel, network = waves().take([0]), model.networks[0]
     windows = model.windows(panel, horizon=5)
-    drawn = sampled(network, windows, np.array([0]), horizon=5, paths=1, draw=np.random.default_rng(0))[0, 0]
+    drawn = sampled(network, windows, np.array([0]), horizon=5, paths=1, draw=SeriesDraws.of(["s0"], seed=[0]))[0, 0]
     told = Panel.of({"s0": np.concatenate([panel.history(0), drawn])}, frequency="MS", starts="2000-03-01")
     batch = model.windows(told, horizon=5).batch(np.array([0]), panel.observed[:1])
     with torch.no_grad():
         params = network(batch)[:, -5:]
-    generator = np.random.default_rng(0)
+    generator = SeriesDraws.of(["s0"], seed=[0])
     loc, scale = batch.loc[:, -5:], batch.scale[:, -5:]
     again = [float(network.output.sample(params[:, k], loc[:, k], scale[:, k], generator)) for k in range(5)]
     np.testing.assert_allclose(again, drawn, rtol=1e-5)
@@ -266,10 +267,10 @@ def test_an_autoregressive_draw_reads_what_it_drew(kind: str, runs: dict[str, Pa
 def test_a_further_block_reads_what_was_drawn_before(runs: dict[str, Path]) -> None:
     """The second horizon is forecast as if the draws of the first had been observed."""
     model: Forecaster = unspool.load(runs["seasonal"])
-    panel, network, draw = waves().take([0]), model.networks[0], np.random.default_rng(0)
+    panel, network, draw = waves().take([0]), model.networks[0], SeriesDraws.of(["s0"], seed=[0])
     drawn = sampled(network, model.windows(panel), np.array([0]), horizon=12, paths=1, draw=draw)[0, 0]
     told = Panel.of({"s0": np.concatenate([panel.history(0), drawn[:6]])}, frequency="MS", starts="2000-03-01")
-    again = np.random.default_rng(0)
+    again = SeriesDraws.of(["s0"], seed=[0])
     first = sampled(network, model.windows(panel), np.array([0]), horizon=6, paths=1, draw=again)[0, 0]
     second = sampled(network, model.windows(told), np.array([0]), horizon=6, paths=1, draw=again)[0, 0]
     np.testing.assert_array_equal(drawn[:6], first)

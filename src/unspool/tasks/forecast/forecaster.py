@@ -75,7 +75,7 @@ class Forecaster:
             levels: of the quantiles; those of the settings if None.
             paths: draws behind the quantiles, where they have to be drawn: by an autoregressive model, or beyond the
                 horizon of the training.
-            seed: of the draws.
+            seed: of the draws; those of a series depend on it and on the series' name, not on other series.
 
         Returns:
             columns `unique_id`, `ds`, `mean`, and one per level, named by it.

@@ -12,6 +12,7 @@ from unspool.cells import Cell, find_cell
 from unspool.cells.state import tensors
 from unspool.data.series import Panel
 from unspool.tasks.forecast.asked import Asked
+from unspool.tasks.forecast.draws import SeriesDraws
 from unspool.tasks.forecast.features import Features
 from unspool.tasks.forecast.network import Network, build
 from unspool.tasks.forecast.paths import sampled
@@ -94,7 +95,7 @@ class Member(NamedTuple):
         return output.mean(params, loc, scale).double().numpy(), quantiles.double().numpy()
 
     def _drawn(self, windows: Windows, series: np.ndarray, asked: Asked, number: int) -> np.ndarray:
-        draw = np.random.default_rng([asked.seed, number, int(series[0])])
+        draw = SeriesDraws.of([windows.panel.ids[int(i)] for i in series], seed=(asked.seed, number))
         return sampled(self.model, windows, series, horizon=asked.horizon, paths=asked.paths, draw=draw)
 
 

@@ -13,6 +13,7 @@ from torch.distributions import NegativeBinomial, Normal, StudentT
 from torch.nn.functional import softplus
 
 from unspool.errors import ConfigError
+from unspool.tasks.forecast.draws import Draw
 from unspool.tasks.forecast.settings import ForecastSettings
 
 MANY = 1e6
@@ -40,9 +41,7 @@ class Output(Protocol):
         """The values below which y falls with the probabilities `levels`, rising: `[…, levels]`."""
         ...
 
-    def sample(
-        self, params: Tensor, loc: Tensor, scale: Tensor, draw: np.random.Generator, *, paths: int = 1
-    ) -> Tensor:
+    def sample(self, params: Tensor, loc: Tensor, scale: Tensor, draw: Draw, *, paths: int = 1) -> Tensor:
         """Draws of each step: `[B, paths, …]` for `params` `[B, …, size]`."""
         ...
 
@@ -66,9 +65,7 @@ class Gaussian:
         z = math.sqrt(2) * torch.erfinv(2 * torch.tensor(levels, dtype=torch.float64) - 1)
         return (loc + scale * mean).unsqueeze(-1) + (scale * deviation).unsqueeze(-1) * z.to(params.dtype)
 
-    def sample(
-        self, params: Tensor, loc: Tensor, scale: Tensor, draw: np.random.Generator, *, paths: int = 1
-    ) -> Tensor:
+    def sample(self, params: Tensor, loc: Tensor, scale: Tensor, draw: Draw, *, paths: int = 1) -> Tensor:
         mean, deviation = self._parts(params)
         z = _tensor(draw.standard_normal(_shape(mean, paths), np.float32))
         return _placed(mean.unsqueeze(1) + deviation.unsqueeze(1) * z, loc, scale)
@@ -96,9 +93,7 @@ class StudentsT:
         z = mean.unsqueeze(-1) + deviation.unsqueeze(-1) * torch.from_numpy(np.asarray(t)).to(params.dtype)
         return loc.unsqueeze(-1) + scale.unsqueeze(-1) * z
 
-    def sample(
-        self, params: Tensor, loc: Tensor, scale: Tensor, draw: np.random.Generator, *, paths: int = 1
-    ) -> Tensor:
+    def sample(self, params: Tensor, loc: Tensor, scale: Tensor, draw: Draw, *, paths: int = 1) -> Tensor:
         freedom, mean, deviation = self._parts(params)
         t = _tensor(draw.standard_t(freedom.unsqueeze(1).numpy(), _shape(mean, paths)))
         return _placed(mean.unsqueeze(1) + deviation.unsqueeze(1) * t, loc, scale)
@@ -136,9 +131,7 @@ class Counts:
         found = nbinom.ppf(np.asarray(levels), rate, rate / (rate + few))
         return torch.from_numpy(np.where(many, np.rint(gammaincinv(count, np.asarray(levels)) * mean / count), found))
 
-    def sample(
-        self, params: Tensor, loc: Tensor, scale: Tensor, draw: np.random.Generator, *, paths: int = 1
-    ) -> Tensor:
+    def sample(self, params: Tensor, loc: Tensor, scale: Tensor, draw: Draw, *, paths: int = 1) -> Tensor:
         mean, count = (part.double().unsqueeze(1).numpy() for part in self._parts(params, scale))
         return _tensor(draw.poisson(draw.gamma(count, mean / count, _shape(params[..., 0], paths))))
 
@@ -183,9 +176,7 @@ class Quantiles:
         z = self._at(self._all(params), torch.tensor(levels, dtype=params.dtype).expand(*params.shape[:-1], -1))
         return loc.unsqueeze(-1) + scale.unsqueeze(-1) * z
 
-    def sample(
-        self, params: Tensor, loc: Tensor, scale: Tensor, draw: np.random.Generator, *, paths: int = 1
-    ) -> Tensor:
+    def sample(self, params: Tensor, loc: Tensor, scale: Tensor, draw: Draw, *, paths: int = 1) -> Tensor:
         values = self._all(params).unsqueeze(1)
         levels = _tensor(draw.random(_shape(params[..., 0], paths), np.float32)).clamp(self.levels[0], self.levels[-1])
         z = self._at(values.expand(*levels.shape, -1), levels.unsqueeze(-1)).squeeze(-1)
@@ -217,9 +208,7 @@ class Point:
     def quantiles(self, params: Tensor, levels: Sequence[float], loc: Tensor, scale: Tensor) -> Tensor:
         return self.mean(params, loc, scale).unsqueeze(-1).expand(*params.shape[:-1], len(levels))
 
-    def sample(
-        self, params: Tensor, loc: Tensor, scale: Tensor, draw: np.random.Generator, *, paths: int = 1
-    ) -> Tensor:
+    def sample(self, params: Tensor, loc: Tensor, scale: Tensor, draw: Draw, *, paths: int = 1) -> Tensor:
         return self.mean(params, loc, scale).unsqueeze(1).expand(_shape(params[..., 0], paths))
 
 

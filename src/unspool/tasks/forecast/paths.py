@@ -11,13 +11,14 @@ from torch import Tensor
 from unspool.cells.state import map_tensors
 from unspool.layers.stream import stream
 from unspool.tasks.forecast.autoregressive import AutoregressiveForecaster
+from unspool.tasks.forecast.draws import SeriesDraws
 from unspool.tasks.forecast.encoder_decoder import EncoderDecoderForecaster
 from unspool.tasks.forecast.network import Network
 from unspool.tasks.forecast.rows import repeated
 from unspool.tasks.forecast.windows import WindowBatch, Windows
 
 ROWS = 4096
-"""Windows that are run at once where each path has its own."""
+"""Windows that are run at once where each path has its own, unless one series has more paths."""
 
 
 class Scale(NamedTuple):
@@ -33,7 +34,7 @@ class Scale(NamedTuple):
 
 @torch.no_grad()
 def sampled(
-    network: Network, windows: Windows, series: np.ndarray, *, horizon: int, paths: int, draw: np.random.Generator
+    network: Network, windows: Windows, series: np.ndarray, *, horizon: int, paths: int, draw: SeriesDraws
 ) -> np.ndarray:
     """Paths of the steps after the last observed one of each of `series` `[B]`: float64 `[B, paths, horizon]`.
 
@@ -42,7 +43,7 @@ def sampled(
 
     Args:
         network: in eval mode. windows: of the series, whose horizon is `horizon` for an autoregressive model and the
-            model's own for an encoder–decoder.
+            model's own for an encoder–decoder. draw: the streams of the series.
     """
     if isinstance(network, AutoregressiveForecaster):
         return _stepwise(network, windows.batch(series, windows.panel.observed[series]), paths, draw)
@@ -53,9 +54,7 @@ def sampled(
     return network.output.sample(network(batch)[:, :horizon], loc, scale, draw, paths=paths).double().numpy()
 
 
-def _stepwise(
-    network: AutoregressiveForecaster, batch: WindowBatch, paths: int, draw: np.random.Generator
-) -> np.ndarray:
+def _stepwise(network: AutoregressiveForecaster, batch: WindowBatch, paths: int, draw: SeriesDraws) -> np.ndarray:
     inputs, length = network.read(batch), batch.past.shape[1]
     _, state = network.network(inputs[:, :length])
     going = stream(network.network, len(inputs) * paths, map_tensors(lambda part: _each(part, paths), state))
@@ -81,17 +80,19 @@ def _put_lags(network: AutoregressiveForecaster, now: Tensor, drawn: list[Tensor
 
 def _blockwise(
     network: EncoderDecoderForecaster, windows: Windows, series: np.ndarray, horizon: int, paths: int,
-    draw: np.random.Generator,
+    draw: SeriesDraws,
 ) -> np.ndarray:  # fmt: skip
     panel = repeated(windows.panel, series, copies=paths, rows=windows.reach, ahead=horizon)
-    inner, all_series = windows.of(panel, until=panel.lengths), np.arange(len(panel))
+    inner, at_once = windows.of(panel, until=panel.lengths), max(ROWS // paths, 1)
+    groups = [slice(first, min(first + at_once, len(series))) for first in range(0, len(series), at_once)]
     for block in range(0, horizon, network.horizon):
         count = min(network.horizon, horizon - block)
-        for part in np.array_split(all_series, -(-len(all_series) // ROWS)):
+        for group in groups:
+            part = np.arange(group.start * paths, group.stop * paths)
             begin = panel.observed[part] + block
             batch = inner.batch(part, begin)
             loc, scale = (part[:, -network.horizon :][:, :count] for part in (batch.loc, batch.scale))
-            values = network.output.sample(network(batch)[:, :count], loc, scale, draw)
+            values = network.output.sample(network(batch)[:, :count], loc, scale, draw.part(group))
             rows = (panel.offsets[part] + begin)[:, None] + np.arange(count)
             panel.y[rows] = values.squeeze(1).double().numpy()
     rows = (panel.offsets[:-1] + panel.observed)[:, None] + np.arange(horizon)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 from torch import Tensor
 
+from unspool.tasks.forecast.draws import Draw
 from unspool.tasks.forecast.outputs import Gaussian, Output, Quantiles, StudentsT
 
 
@@ -58,8 +58,6 @@ class Widened:
         middle = self._middle(params, loc, scale).unsqueeze(-1)
         return middle + self.spread * (self._output.quantiles(params, levels, loc, scale) - middle)
 
-    def sample(
-        self, params: Tensor, loc: Tensor, scale: Tensor, draw: np.random.Generator, *, paths: int = 1
-    ) -> Tensor:
+    def sample(self, params: Tensor, loc: Tensor, scale: Tensor, draw: Draw, *, paths: int = 1) -> Tensor:
         middle = self._middle(params, loc, scale).unsqueeze(1)
         return middle + self.spread * (self._output.sample(params, loc, scale, draw, paths=paths) - middle)
