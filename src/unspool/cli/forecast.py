@@ -189,8 +189,8 @@ def measure_forecaster(
 
 def _warn_of_no_numbers(found: Forecasts) -> None:
     """Say of which series cells are empty."""
-    there = np.isfinite(found.mean).all(1) & np.isfinite(found.quantiles).all((1, 2))
-    if names := [name for name, whole in zip(found.ids, there, strict=True) if not whole]:
+    whole = np.isfinite(found.mean).all(1) & np.isfinite(found.quantiles).all((1, 2))
+    if names := [found.ids[i] for i in np.flatnonzero(~whole).tolist()]:
         warnings.warn(
             f"{len(names)} of {len(found.ids)} series have forecasts that are no finite numbers: {shown(names)}; their "
             "values are too large for this model: give them in a larger unit, or train with another --scaling",

@@ -103,9 +103,10 @@ def _tell_early(extent: Extent, names: Sequence[str]) -> None:
     """Say which histories end early: their latest rows have no value, where other series have one."""
     early = (extent.first < NEVER) & (extent.last < np.minimum(extent.end, extent.last.max()))
     if early.any():
+        those = shown([names[i] for i in np.flatnonzero(early).tolist()])
         warnings.warn(
             f"{early.sum()} of {len(names)} series have no value in their latest rows, where others have one, and end "
-            f"earlier, so that forecasts of them begin there: {shown([names[i] for i in np.flatnonzero(early).tolist()])}",
+            f"earlier, so that forecasts of them begin there: {those}",
             stacklevel=4,
         )
 
