@@ -51,7 +51,7 @@ CELLS = [
     (HEADER + "a,2024-01-01T00:00,1\na,2024-01-02T00:00Z,1\n", "row 3: 'ds' is .* a zone in all rows or in none"),
     (HEADER + "a,20240101,1\na,20240102,1\n", "seem to be dates; write them as 2024-05-31, or give --freq 1"),
     ("id;ds;y\na;1;1\n", "a.csv has no column 'ds' of stamps; .*separate cells by commas"),
-    ("unique_id,time,y\na,1,1\n", "no column 'ds' of stamps; its columns are .* name the right one in training \\(--ds\\)"),
+    ("unique_id,time,y\na,1,1\n", "no column 'ds' of stamps; its columns are .* the right one in training \\(--ds\\)"),
     ("ds,a,b\n1,1,1\n", "a.csv has no column 'y' of values; .*give --form wide"),
     ("ds,y,y\n1,1,1\n", "a.csv: two columns are named 'y'"),
     (HEADER + "a,1,1\na,2,2\nb,1,1\na,1,3\n", "a.csv, row 5: series 'a' has a second row for 1, after .*a.csv, row 2"),
