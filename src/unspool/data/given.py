@@ -60,7 +60,7 @@ def whole(given: Any, name: str, *, least: int = 1, most: int | None = None, opt
         raise ConfigError(f"{name} is {given!r}, of type {kind}; expected a whole number, at least {least}{hint}")
     if given < least:
         raise ConfigError(f"{name} is {given}; expected at least {least}{hint}")
-    if most is not None and given > most:
+    if most is not None and int(given) > most:
         raise ConfigError(f"{name} is {given}; expected at most {most}{hint}")
     return int(given)
 
