@@ -105,6 +105,16 @@ def test_any_pieces_are_the_whole(model: Forecaster, cuts: list[int], seed: int)
     check_same(model, frame.iloc[rows], sorted(cuts, reverse=True))
 
 
+def test_what_is_static_of_a_series_stays(model: Forecaster) -> None:
+    """As in one history, where two values are refused; none says nothing."""
+    frame = shops()
+    state, last = model.update(frame[ago(frame) > 1]), frame[ago(frame) == 1]
+    with pytest.raises(DataError, match=r"series 'a': 'kind' is mall in the new rows, but was corner before"):
+        model.update(last.assign(kind="mall"), state)
+    same = model.update(last.assign(kind=[None, "mall"]), state)
+    pandas.testing.assert_frame_equal(model.forecast(state=same), model.forecast(frame), check_exact=True)
+
+
 def test_days_without_any_value_are_taken_in(model: Forecaster) -> None:
     frame = shops()
     frame.loc[ago(frame) <= 3, "y"] = np.nan

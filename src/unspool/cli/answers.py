@@ -17,7 +17,7 @@ import numpy as np
 
 from unspool.cli.apps import say
 from unspool.cli.files_or_texts import files_or_texts
-from unspool.cli.lines import Line, chunks
+from unspool.cli.lines import Line, chunks, whole
 from unspool.cli.readable import Unreadable, readable_parts
 from unspool.cli.side_files import check_ending
 from unspool.data.audio_files import SUFFIXES
@@ -82,10 +82,7 @@ class Answers:
     @cached_property
     def _sequences(self) -> Sequences:
         if self._texts or (not self._files and self._classifier.kind == "text"):
-            lines = [line for chunk in chunks(self._texts) for line in chunk]
-            if wrong := next((line for line in lines if line.problem is not None), None):
-                raise DataError(f"{wrong.name} {wrong.problem}")
-            return of_lines(lines)
+            return of_lines([line for chunk in whole(chunks(self._texts)) for line in chunk])
         return self._classifier.opened(self._files or None, self._columns, labelled=self._labelled)
 
     def _answered(self) -> Iterator[tuple[list[str], list[Prediction | None]]]:

@@ -15,7 +15,7 @@ from unspool.cli.classify import FormOption, IdOption, LabelOption, TextOption, 
 from unspool.cli.evaluate import PANELS, check_options
 from unspool.cli.files_or_texts import files_or_texts
 from unspool.cli.forecast import in_form
-from unspool.cli.lines import Line, chunks
+from unspool.cli.lines import Line, chunks, whole
 from unspool.cli.tag import TokenOption
 from unspool.data.tagged import read_tagged
 from unspool.errors import DataError
@@ -74,7 +74,7 @@ def _encoded(model: Any, given: list[str], chosen: dict[str, Any]) -> Iterator[V
         yield from _of_tagger(model, given, **chosen)
     else:
         files, texts = files_or_texts(given, COMMAND)
-        for lines in _whole(chunks(texts, files)):
+        for lines in whole(chunks(texts, files)):
             if isinstance(model, Translator):
                 _check_sources(model, lines)
             yield model.encode([line.text for line in lines])
@@ -86,7 +86,7 @@ def _of_classifier(model: Classifier, given: list[str], **names: str) -> Iterato
         named = columns(model.columns(), **{name.removesuffix("_column"): value for name, value in names.items()})
         yield model.encode(model.opened(files or None, named, labelled=False))
     else:
-        for lines in _whole(chunks(texts)):
+        for lines in whole(chunks(texts)):
             yield model.encode(of_lines(lines))
 
 
@@ -95,17 +95,8 @@ def _of_tagger(model: Tagger, given: list[str], token_column: int | None = None)
     files, texts = files_or_texts(given, COMMAND)
     for file in files:
         yield model.encode([sequence.tokens for sequence in read_tagged(file, named, tags=False)])
-    for lines in [] if files else _whole(chunks(texts)):
+    for lines in [] if files else whole(chunks(texts)):
         yield model.encode([line.text for line in lines])
-
-
-def _whole(parts: Iterable[list[Line]]) -> Iterator[list[Line]]:
-    """The same lines; `DataError` names one that is no text."""
-    for lines in parts:
-        for line in lines:
-            if line.problem is not None:
-                raise DataError(f"{line.name} {line.problem}")
-        yield lines
 
 
 def _check_sources(translator: Translator, lines: list[Line]) -> None:

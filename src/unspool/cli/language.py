@@ -25,7 +25,7 @@ from unspool.cli.apps import (
     train_app,
 )
 from unspool.cli.files_or_texts import files_or_texts
-from unspool.cli.lines import chunks
+from unspool.cli.lines import chunks, whole
 from unspool.cli.side_files import side_files
 from unspool.cli.training import DEFAULT_EPOCHS, Presets, check_share, is_default, paths, report, settings
 from unspool.data.plain_text import read_text
@@ -160,10 +160,7 @@ def _show_top(model: LanguageModel, state: State, count: int) -> None:
 
 
 def _print_scores(model: LanguageModel, texts: list[str], files: list[Path], state: State | None) -> None:
-    for lines in chunks(texts, files):
-        for line in lines:
-            if line.problem is not None:
-                raise DataError(f"{line.name} {line.problem}")
+    for lines in whole(chunks(texts, files)):
         scores = model.score([line.text for line in lines], state=state)
         for line, found in zip(lines, scores, strict=True):
             about = {**asdict(found), "bits_per_character": found.bits_per_character}

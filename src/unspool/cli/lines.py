@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from unspool.data.given import half_character
 from unspool.data.lines import Lines
-from unspool.errors import ConfigError
+from unspool.errors import ConfigError, DataError
 
 
 class Line(NamedTuple):
@@ -37,6 +37,15 @@ def chunks(texts: list[str] | None, files: Sequence[Path] = ()) -> Iterator[list
             chunk = []
     if chunk:
         yield chunk
+
+
+def whole(parts: Iterable[list[Line]]) -> Iterator[list[Line]]:
+    """The same lines; `DataError` names the first that is no text."""
+    for lines in parts:
+        for line in lines:
+            if line.problem is not None:
+                raise DataError(f"{line.name} {line.problem}")
+        yield lines
 
 
 def _argument_lines(texts: list[str]) -> Iterator[Line]:

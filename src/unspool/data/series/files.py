@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-
 from unspool.data.given import Paths, paths_of
-from unspool.data.needed import needed
 from unspool.data.series.columns import SeriesColumns
 from unspool.data.series.frequency import Frequency
+from unspool.data.series.onward import files
 from unspool.data.series.panel import Panel
 from unspool.errors import DataError
 
@@ -57,17 +54,6 @@ def read_series(
         >>> panel.ids, panel.frequency.alias, panel.history(0).tolist(), panel.history(1).tolist()
         (['a', 'b'], 'D', [1.0, nan, 4.0], [7.0])
     """
-    needed("pyarrow", "reading series", "forecast")
-    from unspool.data.series.gather import Gathered
-    from unspool.data.series.lay import laid
-    from unspool.data.series.sources import open_source
-
-    files: Sequence[Path] = paths_of(paths)
-    if not files:
+    if not paths_of(paths):
         raise DataError("got no file; expected CSV, TSV or Parquet files of series")
-    with Gathered(columns) as gathered:
-        for file in files:
-            gathered.add(open_source(file))
-        for file in paths_of(known):
-            gathered.add(open_source(file), future=True)
-        return laid(gathered, freq)
+    return files(paths, columns, freq, known, going_on=None)

@@ -107,7 +107,7 @@ def _tell_early(extent: Extent, names: Sequence[str]) -> None:
         warnings.warn(
             f"{early.sum()} of {len(names)} series have no value in their latest rows, where others have one, and end "
             f"earlier, so that forecasts of them begin there: {those}",
-            stacklevel=4,
+            stacklevel=6,
         )
 
 

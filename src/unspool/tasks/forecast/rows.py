@@ -42,7 +42,8 @@ def joined(old: Panel, new: Panel) -> Panel:
     it; `new` may have series without an observed value (`observed` 0), whose rows wait for one.
 
     Raises:
-        DataError: a value of `new` is not after those of its series, or frequency or covariates are others.
+        DataError: a value of `new` is not after those of its series, or frequency, covariates or what is static of a
+            series are others.
 
     Example:
         >>> both = joined(Panel.of({"a": [1.0, 2.0]}), Panel.of({"a": [3.0], "b": [9.0]}, starts=3))
@@ -70,6 +71,9 @@ def joined(old: Panel, new: Panel) -> Panel:
     rows = Over(np.concatenate([which.top[:0], *taken]), np.concatenate([which.top[:0], *waiting]))
     offsets = np.cumsum([0, *map(len, taken)], dtype=np.int64)
     given = _chained(old, new)
+    for covariate in given.covariates:
+        if covariate.role == "static":
+            _check_same(covariate, which, ids)
     covariates = tuple((which if c.role == "static" else rows).of(c) for c in given.covariates)
     y = given.y[np.where(np.isnan(given.y[rows.top]), rows.below, rows.top)]
     return Panel(ids, offsets, np.array(starts), old.frequency, y, np.array(observed), covariates)
@@ -85,6 +89,19 @@ class Over(NamedTuple):
         """The values of a covariate."""
         values = covariate.values[self.top]
         return replace(covariate, values=np.where(covariate.lacking(values), covariate.values[self.below], values))
+
+
+def _check_same(static: Covariate, which: Over, ids: Sequence[str]) -> None:
+    """Refuse a series of which both panels know a static value, and not the same one."""
+    before, after = static.values[which.top], static.values[which.below]
+    other = ~static.lacking(before) & ~static.lacking(after) & (before != after)
+    if other.any():
+        i = int(other.argmax())
+        words = [value if static.words is None else static.words[value] for value in (before[i], after[i])]
+        raise DataError(
+            f"series {ids[i]!r}: {static.name!r} is {words[1]!s} in the new rows, but was {words[0]!s} before; it is "
+            "static, so give the same value, or none"
+        )
 
 
 def _padded(rows: np.ndarray, before: int, steps: int, nothing: int) -> np.ndarray:
