@@ -46,9 +46,9 @@ def read_series(
         UnspoolError: pandas or pyarrow is missing.
 
     Example:
-        >>> import tempfile
+        >>> import tempfile, pathlib
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     file = Path(folder, "a.csv")
+        ...     file = pathlib.Path(folder, "a.csv")
         ...     _ = file.write_text("unique_id,ds,y\\na,2024-01-03,4\\na,2024-01-01,1\\na,2024-01-02,\\nb,2024-01-01,7")
         ...     panel = read_series(file)
         >>> panel.ids, panel.frequency.alias, panel.history(0).tolist(), panel.history(1).tolist()
