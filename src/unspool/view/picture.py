@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from pathlib import Path
 from typing import Any
 
+from unspool.data.wording import counted
 from unspool.errors import ConfigError, UnspoolError
 from unspool.train.files import replaced
 
 KINDS = (".png", ".svg", ".pdf")
+FURTHER = (
+    "Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans JP", "Noto Sans SC", "Noto Sans KR", "Noto Sans Arabic",
+    "Noto Sans Devanagari", "Hiragino Sans", "PingFang SC", "Apple SD Gothic Neo", "Yu Gothic", "Microsoft YaHei",
+    "Malgun Gothic", "Nirmala UI", "WenQuanYi Micro Hei", "Arial Unicode MS",
+)  # fmt: skip
+"""Fonts of what matplotlib's own one cannot write; those that a machine has are used."""
+MISSING = re.compile(r"Glyph (\d+) .* missing from font")
 
 
 def new_figure(width: float, height: float) -> Any:
@@ -32,8 +42,36 @@ def save(figure: Any, path: Path) -> None:
     """
     if path.suffix not in KINDS:
         raise ConfigError(f"{path}: expected a file that ends in {', '.join(KINDS)}")
-    with replaced(path) as temporary:
+    _set_fonts(figure)
+    with replaced(path) as temporary, warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
         figure.savefig(temporary, dpi=150)
+    _warn(path, [str(one.message) for one in said])
+
+
+def _set_fonts(figure: Any) -> None:
+    """Let every text of a figure go on in a further font where one lacks a character."""
+    from matplotlib import font_manager, rcParams
+    from matplotlib.text import Text
+
+    there = set(font_manager.get_font_names())
+    families = [*rcParams["font.family"], *(name for name in FURTHER if name in there)]
+    for text in figure.findobj(Text):
+        text.set_fontfamily(families)
+
+
+def _warn(path: Path, said: list[str]) -> None:
+    """Say what drawing said, and once for all characters that no font has."""
+    found = [MISSING.match(one) for one in said]
+    for one in [one for one, match in zip(said, found, strict=True) if not match]:
+        warnings.warn(one, stacklevel=3)
+    lacking = sorted({chr(int(match[1])) for match in found if match})
+    if lacking:
+        warnings.warn(
+            f"{path} shows boxes for {counted(len(lacking), 'character')} that no font of this machine has, such as "
+            f"{lacking[0]}; install a font that has them, for example Noto Sans CJK, and draw it again",
+            stacklevel=3,
+        )
 
 
 def as_written(labels: list[Any]) -> None:
