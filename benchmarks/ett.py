@@ -24,7 +24,7 @@ CONTEXT = 96
 CHOICES = (
     f"--form wide --ds date --freq h --cell gru --context {CONTEXT} --segment 48 --scaling last "
     "--output point --no-calendar --lag 0 --series-embedding 16 --hidden 512 --dropout 0.5 --batch 256 "
-    "--steps-per-epoch 200 --valid-windows 30 --lr 0.001 --warmup 20 --schedule cosine --max-steps 1000"
+    "--steps-per-epoch 100 --valid-windows 30 --lr 0.0005 --ema 0.99 --warmup 20 --schedule cosine --max-steps 1000"
 )
 
 

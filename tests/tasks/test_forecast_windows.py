@@ -144,10 +144,12 @@ def test_draws_reach_all_of_a_series() -> None:
 
 def test_ends_are_whole_horizons_up_to_the_last_step() -> None:
     panel = Panel.of([np.arange(20.0), np.arange(100.0, 104.0), np.arange(200.0, 211.0)])
-    ends = Ends(windows_of(panel), np.array([6, 0, 3]), batch=2)
+    ends = Ends(windows_of(panel), np.array([6, 0, 3]), every=3, batch=2)
     found = [batch.y[row, 4:].tolist() for batch in ends for row in range(len(batch.y))]
     assert found == [[14, 15, 16], [17, 18, 19], [208, 209, 210]] and len(ends) == 3
-    few = Ends(windows_of(panel), np.array([6, 0, 3]), batch=9, most=2)
+    overlapping = Ends(windows_of(panel), np.array([6, 0, 3]), every=2, batch=9)
+    assert [batch.y[:, 4].tolist() for batch in overlapping] == [[15, 17, 208]]  # the last steps are always forecast
+    few = Ends(windows_of(panel), np.array([6, 0, 3]), every=3, batch=9, most=2)
     assert [batch.y[:, 4].tolist() for batch in few] == [[14, 208]]
     with pytest.raises(DataError, match="no series has the 6 values"):
-        Ends(windows_of(panel), np.zeros(3, int), batch=2)
+        Ends(windows_of(panel), np.zeros(3, int), every=3, batch=2)

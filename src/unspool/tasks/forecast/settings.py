@@ -53,7 +53,7 @@ class ForecastSettings:
     recurrent_dropout: Annotated[float, "share of state units dropped, one mask a window"] = 0.0
     batch: Annotated[int, "windows of a training step"] = 64
     steps_per_epoch: Annotated[int, "training steps between two validations"] = 100
-    valid_windows: Annotated[int, "forecasts of each series to validate on, from its end backwards"] = 1
+    valid_windows: Annotated[int, "horizons at the end of each series to validate on"] = 1
     cell_options: dict[str, Any] = field(default_factory=dict)
     seed: Annotated[int, "of windows, first values, dropout and draws"] = 0
 

@@ -29,6 +29,8 @@ from unspool.train.placement import is_main
 from unspool.train.start import by_part, check, start
 
 FEATURES = "features.json"
+OVERLAP = 8
+"""Forecasts to validate on that begin in a horizon. docs/decisions/0023 has the measurements."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,9 @@ def train(
 ) -> Summary:
     """Train a forecaster into the run folder `out`.
 
-    The last `horizon` · `valid_windows` steps of each series that is long enough are kept back to validate on, unless
-    `data` has series for that.
+    The last `horizon` · `valid_windows` steps of each series that is long enough are validated on, by forecasts that
+    begin every eighth of a horizon in them; they are kept back from what is learned, unless `data` has series to
+    validate on.
 
     Args:
         cell: the cell of every layer, shipped or of the user's own.
@@ -94,12 +97,13 @@ def train(
     plan = planned(settings, data.train)
     valid = data.train if data.valid is None else data.valid
     check_values(data.train, plan)
-    held = held_back(valid, plan)
+    held = held_back(valid, plan, apart=data.valid is not None)
     until = data.train.observed - (held if data.valid is None else 0)
     features = Features.learn(data.train, series=bool(plan.series_embedding), until=until)
     learned_from = _windows(data.train, features, plan, until)
     draws = Draws(learned_from, batch=plan.batch, steps=plan.steps_per_epoch, seed=plan.seed)
-    ends = Ends(_windows(valid, features, plan), held, batch=plan.batch)
+    held_windows = _windows(valid, features, plan)
+    ends = Ends(held_windows, held, every=max(1, plan.horizon // OVERLAP), batch=plan.batch)
     torch.manual_seed(plan.seed)
     model = build(cell, plan, features)
     same = {
@@ -120,7 +124,7 @@ def train(
         force=force,
     )
     summary = fit(ForecastJob(model, draws, ends), training, run, resume=resume)
-    return _calibrated(summary, run, model, plan, ends)
+    return _calibrated(summary, run, model, plan, Ends(held_windows, held, every=plan.horizon, batch=plan.batch))
 
 
 def _calibrated(summary: Summary, run: Run, model: Network, plan: ForecastSettings, ends: Ends) -> Summary:
@@ -142,12 +146,12 @@ def check_values(panel: Panel, plan: ForecastSettings) -> None:
         raise DataError(f"{found}: expected whole numbers, at least 0; take student-t or gaussian")
 
 
-def held_back(panel: Panel, plan: ForecastSettings) -> np.ndarray:
-    """How many steps at the end of each series are validated on, `[N]`: whole horizons, as long as more than one
-    horizon, or half of the series, is left before them."""
-    observed = panel.observed
-    wanted = np.minimum(plan.valid_windows, (observed // 2) // plan.horizon)
-    return wanted * plan.horizon
+def held_back(panel: Panel, plan: ForecastSettings, *, apart: bool) -> np.ndarray:
+    """How many steps at the end of each series are validated on, `[N]`: whole horizons, as long as half of the series
+    is left before them, or, of series that are there for it alone (`apart`), a context if that is less."""
+    observed, half = panel.observed, panel.observed // 2
+    before = np.minimum(half, plan.context or 0) if apart else observed - half
+    return np.minimum(plan.valid_windows, (observed - before) // plan.horizon) * plan.horizon
 
 
 def fingerprint(panel: Panel, until: np.ndarray | None = None) -> dict[str, int]:

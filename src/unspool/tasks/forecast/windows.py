@@ -165,23 +165,23 @@ class Draws:
 
 
 class Ends:
-    """The windows that end series: forecasts that begin `held` steps before the last observed one, and every horizon
-    after that.
+    """The windows that end series: forecasts within the last `held` steps, the last of them up to the last step.
 
     Args:
-        windows: of the series. held: `[N]`, whole horizons. batch: windows at once. most: if there are more windows,
-            so many of them, evenly.
+        windows: of the series. held: `[N]`, steps; a series with fewer than a horizon of them has no window.
+        every: steps from the beginning of a forecast to that of the next; a horizon, if they are not to overlap.
+        batch: windows at once. most: if there are more windows, so many of them, evenly.
 
     Raises:
         DataError: no series has any.
     """
 
-    def __init__(self, windows: Windows, held: np.ndarray, *, batch: int, most: int = 4096) -> None:
+    def __init__(self, windows: Windows, held: np.ndarray, *, every: int, batch: int, most: int = 4096) -> None:
         self._windows, self._batch = windows, batch
-        counts = held // windows.horizon
+        counts = np.where(held < windows.horizon, 0, (held - windows.horizon) // every + 1)
         series = np.repeat(np.arange(len(held)), counts)
-        number = np.arange(len(series)) - np.repeat(np.cumsum(counts) - counts, counts)
-        ends = (windows.panel.observed - held)[series] + number * windows.horizon
+        after = np.repeat(np.cumsum(counts), counts) - np.arange(len(series)) - 1
+        ends = (windows.panel.observed - windows.horizon)[series] - after * every
         if not len(series):
             raise DataError(
                 f"no series has the {2 * windows.horizon} values that it takes to hold one horizon back and learn from "
