@@ -21,7 +21,8 @@ from unspool.tasks.classify import ClassifyData, ClassifySettings, train
 from unspool.tasks.classify.batches import Batches
 from unspool.tasks.classify.job import ClassifyJob, outputs_of
 from unspool.tasks.classify.model import SequenceClassifier
-from unspool.tasks.classify.targets import Classes
+from unspool.tasks.classify.targets import Classes, Multilabel
+from unspool.tasks.classify.train import class_weights
 from unspool.train import Run, TrainSettings
 
 SIZES: dict[str, Any] = {"tokenizer": "chars", "hidden": 8, "embedding": 6, "max_tokens": 100, "dropout": 0.0}
@@ -154,6 +155,23 @@ def test_balanced_weights_reach_the_loss() -> None:
     expected = torch.nn.functional.cross_entropy(outputs, targets, torch.tensor([2.0, 5.0]), reduction="sum")
     assert count == 4 and loss.item() == pytest.approx(float(expected), rel=1e-5)
     assert job.validate(model)["loss"] == pytest.approx(float(expected) / 4, rel=1e-5)
+
+
+def test_roots_are_half_way_to_balanced(tmp_path: Path) -> None:
+    """For classes that are alone, and for those of which several may be."""
+    rare = torch.tensor([0, 0, 0, 0, 0, 0, 0, 0, 1])
+    several = torch.tensor([[1.0, 0.0], [0.0, 0.0], [0.0, 0.0], [0.0, 1.0]])
+    for target, targets in ((Classes(["a", "b"]), rare), (Multilabel(["a", "b"]), several)):
+        balanced, root = (class_weights(kind, target, targets) for kind in ("balanced", "sqrt"))
+        assert balanced is not None and root is not None and (balanced != 1).all()
+        torch.testing.assert_close(root**2, balanced)
+        assert class_weights("none", target, targets) is None
+    uneven = texts(*[("ab", "p")] * 5, ("b", "q"))
+    losses = [
+        fit(tmp_path / kind, ClassifyData(uneven, PAIRS), class_weights=kind, max_steps=1).best["loss"]
+        for kind in ("none", "sqrt", "balanced")
+    ]
+    assert len(set(losses)) == 3
 
 
 def lines(run: Path) -> list[dict[str, Any]]:

@@ -28,6 +28,7 @@ SMALL: dict[str, Any] = {
 }  # fmt: skip
 KINDS = {
     "seasonal": {"scaling": "seasonal", "segment": 6},
+    "parallel": {"scaling": "mean-abs", "segment": 3, "decoder": "parallel"},
     "steps": {"scaling": "instance", "output": "gaussian", "lags": None},
     "deepar": {"model": "autoregressive", "output": "student-t", "scaling": "mean-abs"},
     "counts": {"model": "autoregressive", "output": "negative-binomial", "lags": (1, 3, 12)},
@@ -337,6 +338,8 @@ def test_the_plan_stands_in_the_config(tmp_path: Path) -> None:
         ({"horizon": "3"}, "horizon is '3', of type str; expected a whole number"),
         ({"horizon": 2.5}, "horizon is 2.5, of type float"),
         ({"output": "negative-binomial", "scaling": "instance"}, "counts from 0"),
+        ({"decoder": "both"}, "decoder is 'both'"),
+        ({"decoder": "parallel", "model": "autoregressive"}, "decoder parallel belongs to encoder-decoder"),
         ({"segment": 5}, "context 24 is no multiple of segment 5"),
         ({"lags": (0,)}, "lags are"),
         ({"seed": -1}, "seed is -1"),

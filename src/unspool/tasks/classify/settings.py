@@ -10,7 +10,7 @@ from unspool.errors import ConfigError, one_of
 from unspool.layers.readout import READOUTS
 
 TARGETS = ("classes", "multilabel", "ordinal", "number")
-CLASS_WEIGHTS = ("none", "balanced")
+CLASS_WEIGHTS = ("none", "sqrt", "balanced")
 
 
 @dataclass(frozen=True)
@@ -19,10 +19,10 @@ class ClassifySettings:
 
     `target` says what a label is: one of several `classes`; any number of them, separated by `|` (`multilabel`); one
     of several that have an order (`ordinal`: that of `order`, or of the numbers that the labels are); or a real
-    `number`. `class_weights="balanced"` gives every class the same weight in the loss, however rare it is.
-    `tokenizer`, `vocabulary`, `min_count`, `lowercase` and `embedding` are for texts. `max_tokens` is the size of a
-    batch, rows × longest row, padding included. The others are those of `unspool.Recurrent` and
-    `unspool.layers.readout.Readout`.
+    `number`. `class_weights="balanced"` gives every class the same weight in the loss, however rare it is; "sqrt" takes
+    the square roots of these weights, half the way there. `tokenizer`, `vocabulary`, `min_count`, `lowercase` and
+    `embedding` are for texts. `max_tokens` is the size of a batch, rows × longest row, padding included. The others are
+    those of `unspool.Recurrent` and `unspool.layers.readout.Readout`.
 
     Example:
         >>> ClassifySettings(target="ordinal", order=("bad", "fair", "good")).readout
@@ -32,7 +32,7 @@ class ClassifySettings:
     target: Annotated[str, "what a label is: classes, multilabel (a|b), ordinal or number"] = "classes"
     order: tuple[str, ...] = ()
     readout: Annotated[str, "from all steps to one vector: final (state), mean, max or attention"] = "final"
-    class_weights: Annotated[str, "none, or balanced: rare classes weigh as much as frequent ones"] = "none"
+    class_weights: Annotated[str, "none; balanced: rare classes weigh as much as frequent ones; sqrt: less"] = "none"
     tokenizer: Annotated[str, "of texts: chars, words, bpe or sentencepiece"] = "bpe"
     vocabulary: Annotated[int, "of texts: most symbols"] = 6000
     min_count: Annotated[int, "of texts: times a symbol must occur to be in the vocabulary"] = 1

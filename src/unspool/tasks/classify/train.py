@@ -117,10 +117,22 @@ def train(
         resume=resume,
         force=force,
     )
-    weights = target.balanced(train_batches.targets) if settings.class_weights == "balanced" else None
+    weights = class_weights(settings.class_weights, target, train_batches.targets)
     job = ClassifyJob(model, train_batches, valid_batches, target, weights)
     summary = fit(job, training, run, resume=resume)
     return _calibrated(summary, run, model, target, valid_batches)
+
+
+def class_weights(kind: str, target: Target, targets: torch.Tensor) -> torch.Tensor | None:
+    """The weights of classes in the loss, from how often each occurs in the training part; None for none.
+
+    >>> class_weights("sqrt", KINDS["classes"](["a", "b"]), torch.tensor([0] * 8 + [1] * 2))
+    tensor([0.7906, 1.5811])
+    """
+    if kind == "none":
+        return None
+    weights = target.balanced(targets)
+    return weights.sqrt() if kind == "sqrt" else weights
 
 
 def _calibrated(summary: Summary, run: Run, model: SequenceClassifier, target: Target, valid: Batches) -> Summary:

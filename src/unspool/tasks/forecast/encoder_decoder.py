@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from unspool.cells.state import Tree, select_rows
 from unspool.layers.build import CellFactory, with_options
 from unspool.layers.dropout import Dropout
 from unspool.layers.recurrent import Recurrent
@@ -24,7 +25,9 @@ class EncoderDecoderForecaster(nn.Module):
         outputs of the segment's w steps = U d_k
 
     Nothing that is written is read again, so the horizon costs ⌈h / w⌉ steps and errors do not add up. Segments as in
-    Lin et al. 2023 (SegRNN, https://arxiv.org/abs/2308.11200); w = 1 is the classical encoder–decoder.
+    Lin et al. 2023 (SegRNN, https://arxiv.org/abs/2308.11200); w = 1 is the classical encoder–decoder. As there, a
+    `parallel` decoder takes one step for each segment, `d_k, _ = decoder(v_k, s)` from the encoder's last state: what
+    is known of earlier segments of the future says nothing of later ones then.
 
     Args:
         cell: the cell of every layer, any class with the contract of `Cell`.
@@ -38,6 +41,7 @@ class EncoderDecoderForecaster(nn.Module):
         self.inputs, self.output = inputs, output_of(s)
         self.segment, self.horizon = s.segment, s.horizon
         self.segments = -(-s.horizon // s.segment)
+        self.decoded = decoded_at_once if s.decoder == "parallel" else decoded_in_turn
         self.dropout = Dropout(s.dropout)
         self.read = nn.Linear(s.segment * inputs.before + inputs.size, s.hidden)
         known = s.segment * inputs.after + inputs.size
@@ -66,9 +70,21 @@ class EncoderDecoderForecaster(nn.Module):
         asked = self.position.weight.expand(len(future), -1, -1)
         if self.ask is not None:
             asked = asked + self.ask(_beside(segments, self.inputs.static(batch)))
-        outputs, _ = self.decoder(torch.relu(asked), state)
-        written = self.write(self.dropout(outputs))
+        written = self.write(self.dropout(self.decoded(self.decoder, torch.relu(asked), state)))
         return written.unflatten(2, (self.segment, -1)).flatten(1, 2)[:, : self.horizon]
+
+
+def decoded_in_turn(decoder: Recurrent, asked: Tensor, state: Tree) -> Tensor:
+    """The decoder's outputs for K segments, `asked` `[B, K, H]`, each after the one before it."""
+    return decoder(asked, state)[0]
+
+
+def decoded_at_once(decoder: Recurrent, asked: Tensor, state: Tree) -> Tensor:
+    """The decoder's outputs for K segments, `asked` `[B, K, H]`, each one step after `state`."""
+    batch, segments, _ = asked.shape
+    rows = torch.arange(batch).repeat_interleave(segments)
+    outputs, _ = decoder(asked.flatten(0, 1).unsqueeze(1), select_rows(state, rows))
+    return outputs.squeeze(1).unflatten(0, (batch, segments))
 
 
 def _beside(steps: Tensor, static: Tensor) -> Tensor:

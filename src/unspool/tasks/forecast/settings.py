@@ -10,6 +10,7 @@ from unspool.errors import ConfigError, one_of
 from unspool.tasks.forecast.levels import levels_of
 
 MODELS = ("encoder-decoder", "autoregressive")
+DECODERS = ("recurrent", "parallel")
 OUTPUTS = ("quantiles", "student-t", "gaussian", "negative-binomial", "point")
 SCALINGS = ("mean-abs", "robust", "instance", "seasonal", "last", "none")
 USUAL = {"encoder-decoder": "quantiles", "autoregressive": "student-t"}
@@ -23,8 +24,10 @@ class ForecastSettings:
 
     A forecast from step n reads a window of `context` steps before it, longer past values by `lags`, and what is known
     of the `horizon` steps after it. `encoder-decoder` writes the whole horizon at once, `segment` steps at each step of
-    its recurrent layers; `autoregressive` writes a step, draws from it and reads the draw (DeepAR). None for
-    `context`, `season` and `lags` means: what suits the frequency, see `Frequency`; for `output`, what suits the model.
+    its recurrent layers: after the segment before it (`decoder="recurrent"`), or each from the encoder's last state
+    ("parallel", which far horizons gain by). `autoregressive` writes a step, draws from it and reads the draw (DeepAR).
+    None for `context`, `season` and `lags` means: what suits the frequency, see `Frequency`; for `output`, what suits
+    the model.
     See `scale_of` for `scaling` and `unspool.tasks.forecast.outputs` for `output`; a point has no `levels`.
 
     Example:
@@ -44,6 +47,9 @@ class ForecastSettings:
     lags: tuple[int, ...] | None = None
     calendar: Annotated[bool, "read the time of day, day of week and so on"] = True
     segment: Annotated[int, "of encoder-decoder: steps read and written at once"] = 1
+    decoder: Annotated[
+        str, "of encoder-decoder: recurrent, or parallel, where each segment follows from the encoder's state alone"
+    ] = "recurrent"
     series_embedding: Annotated[int, "width of what is learned of each series by its name; 0: nothing"] = 0
     embedding: Annotated[int, "width of an embedded category, at most"] = 16
     hidden: Annotated[int, "units of each layer"] = 128
@@ -62,7 +68,9 @@ class ForecastSettings:
         object.__setattr__(self, "levels", self._own_levels())
         if self.lags is not None:
             object.__setattr__(self, "lags", tuple(self.lags))
-        for name, choices in (("model", MODELS), ("output", OUTPUTS), ("scaling", SCALINGS)):
+        for name, choices in (
+            ("model", MODELS), ("output", OUTPUTS), ("scaling", SCALINGS), ("decoder", DECODERS)
+        ):  # fmt: skip
             if getattr(self, name) not in choices:
                 raise ConfigError(f"{name} is {getattr(self, name)!r}; expected {one_of(choices)}")
         for name in (
@@ -106,5 +114,7 @@ class ForecastSettings:
                 )
             if self.segment > 1:
                 raise ConfigError("segment belongs to encoder-decoder; an autoregressive model writes step by step")
+            if self.decoder != "recurrent":
+                raise ConfigError(f"decoder {self.decoder} belongs to encoder-decoder; leave decoder out")
         elif self.context is not None and self.context % self.segment:
             raise ConfigError(f"context {self.context} is no multiple of segment {self.segment}; choose one that is")
