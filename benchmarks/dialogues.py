@@ -27,7 +27,7 @@ COMMON = (
 )
 CHOICES = {
     "acts": f"{COMMON} --min-count 2 --class-weights balanced --lr 0.002 --epochs 12",
-    "emotions": f"{COMMON} --min-count 1 --class-weights none --lr 0.004 --epochs 16",
+    "emotions": f"{COMMON} --min-count 1 --class-weights sqrt --lr 0.004 --epochs 16",
 }
 COLUMNS = {"acts": 2, "emotions": 3}
 

@@ -22,10 +22,16 @@ MONTH = 30 * 24
 TRAIN, VALID, TEST = 12 * MONTH, 16 * MONTH, 20 * MONTH
 CONTEXT = 96
 CHOICES = (
-    f"--form wide --ds date --freq h --cell gru --context {CONTEXT} --segment 48 --scaling last "
-    "--output point --no-calendar --lag 0 --series-embedding 16 --hidden 512 --dropout 0.5 --batch 256 "
-    "--steps-per-epoch 100 --valid-windows 30 --lr 0.0005 --ema 0.99 --warmup 20 --schedule cosine --max-steps 1000"
+    f"--form wide --ds date --freq h --cell gru --context {CONTEXT} --scaling last "
+    "--output point --no-calendar --lag 0 --series-embedding 16 --dropout 0.5 --batch 256 "
+    "--steps-per-epoch 100 --valid-windows 30 --lr 0.0005 --ema 0.99 --warmup 20 --schedule cosine"
 )
+OF_HORIZON = {
+    "96": "--segment 48 --hidden 512 --max-steps 1000",
+    "192": "--segment 48 --hidden 512 --max-steps 1000",
+    "336": "--segment 48 --hidden 512 --max-steps 600",
+    "720": "--segment 24 --hidden 256 --max-steps 400 --decoder parallel",
+}
 
 
 def columns(path: Path) -> tuple[list[str], list[str], np.ndarray]:
@@ -45,9 +51,9 @@ def main() -> None:
         for name, (first, end) in parts.items():
             with files[name].open("w", newline="") as file:
                 csv.writer(file).writerows([header, *([stamps[i], *values[i]] for i in range(first, end))])
-        told = [*CHOICES.split(), "--horizon", chosen.horizon, "--seed", chosen.seed, *more]
+        told = [*CHOICES.split(), *OF_HORIZON[chosen.horizon].split(), "--horizon", chosen.horizon]
         data = ["--train", files["train"], "--valid", files["valid"]]
-        trained = unspool("train", "forecast", *data, "--out", chosen.out, *told)
+        trained = unspool("train", "forecast", *data, "--out", chosen.out, *told, "--seed", chosen.seed, *more)
         windows = TEST - VALID - int(chosen.horizon) + 1
         how = ["--windows", windows, "--step", 1, "--method", "none"]
         found = unspool("evaluate", chosen.out, "--test", files["test"], *how)

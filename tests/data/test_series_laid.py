@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 import warnings
 from pathlib import Path
@@ -106,3 +107,26 @@ def test_frames_are_read_as_files_are(table: pd.DataFrame, rows_at_once: int) ->
         patch.setattr(frames, "ROWS", rows_at_once)
         if not np.isnan(table["y"].to_numpy()).all():
             compared(from_frame(table, ALL, "D"), table)
+
+
+@pytest.mark.parametrize(
+    ("step", "told"), [(24, r"no two rows are a step of frequency 'h' apart, the nearest are 24 steps"), (1, None)]
+)
+def test_rows_of_another_spacing_are_told(step: int, told: str | None) -> None:
+    rows = pd.date_range("2024-01-01", periods=10, freq="h") if step == 1 else pd.date_range("2024-01-01", periods=10)
+    frame = pd.DataFrame({"unique_id": "a", "ds": rows, "y": np.arange(10.0)})
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        panel = from_frame(frame, SeriesColumns(), "h")
+    assert int(panel.observed[0]) == 9 * step + 1
+    messages = [str(one.message) for one in said]
+    assert not messages if told is None else re.match(told, *messages)
+
+
+def test_one_series_of_the_frequency_is_enough() -> None:
+    """The others may have gaps everywhere."""
+    hours = [*pd.date_range("2024-01-01", periods=10), *pd.date_range("2024-01-01", periods=4, freq="h")]
+    frame = pd.DataFrame({"unique_id": ["a"] * 10 + ["b"] * 4, "ds": hours, "y": np.arange(14.0)})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        from_frame(frame, SeriesColumns(), "h")

@@ -227,6 +227,8 @@ def test_wrong_choices_are_named() -> None:
     for options, message in wrong:
         with pytest.raises(ConfigError, match=message):
             unspool.Recurrent(RNNCell, 3, 4, **options)
+    with pytest.raises(ConfigError, match="layers is 1000000000; expected at most 1,000"):
+        unspool.Recurrent(RNNCell, 3, 4, layers=10**9)
     with pytest.raises(ConfigError, match="2 cells were given for layers=3"):
         unspool.Recurrent([RNNCell, RNNCell], 3, 4, layers=3)
 

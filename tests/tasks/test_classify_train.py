@@ -248,6 +248,17 @@ def test_a_rare_class_may_be_only_in_the_validation_data(tmp_path: Path) -> None
     assert unspool.load(tmp_path).classes == ("p", "q", "r")
 
 
+@pytest.mark.parametrize(
+    ("target", "order", "rare"), [("classes", (), "s"), ("multilabel", (), "p|s"), ("ordinal", ("p", "q", "s"), "s")]
+)
+def test_classes_of_the_validation_data_alone_are_told(
+    target: str, order: tuple[str, ...], rare: str, tmp_path: Path
+) -> None:
+    data = ClassifyData(PAIRS, texts(("ab", "p"), ("bb", rare)))
+    with pytest.warns(UserWarning, match=r"the validation data alone has 1 of the 3 classes \(s\)"):
+        fit(tmp_path, data, target=target, order=order, max_steps=1)
+
+
 def test_numbers_that_no_float32_mean_holds(tmp_path: Path) -> None:
     def large(top: float) -> Sequences:
         data = counted(lambda ones, length: "more" if 2 * ones > length else "less")

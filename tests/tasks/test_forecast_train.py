@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+import warnings
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +22,9 @@ from unspool.errors import ConfigError, DataError, RunError
 from unspool.tasks.forecast import ForecastData, Forecaster, ForecastSettings, train
 from unspool.tasks.forecast.draws import SeriesDraws
 from unspool.tasks.forecast.paths import sampled
+from unspool.tasks.forecast.plan import planned
 from unspool.tasks.forecast.table import table
+from unspool.tasks.forecast.train import held_back
 from unspool.train import Summary, TrainSettings
 from unspool.view.forecast_page import forecast_page
 
@@ -315,6 +320,57 @@ def test_the_end_of_each_series_is_held_back(tmp_path: Path) -> None:
     first, second = fit(tmp_path / "a", steps=20), fit(tmp_path / "b", steps=20, panel=changed)
     assert first.best["loss"] != second.best["loss"]
     assert (tmp_path / "a" / "model.safetensors").read_bytes() == (tmp_path / "b" / "model.safetensors").read_bytes()
+
+
+def test_series_for_validation_alone_are_used_up_to_the_first_context() -> None:
+    plan = planned(replace(ForecastSettings(**SMALL), valid_windows=100), waves())  # context 24, horizon 6
+    assert held_back(waves(), plan, apart=True).tolist() == [66, 42, 24, 36]
+    assert held_back(waves(), plan, apart=False).tolist() == [42, 30, 24, 30]
+    short = Panel.of([np.arange(20.0), np.arange(11.0)], frequency="MS")
+    assert held_back(short, plan, apart=True).tolist() == [6, 6] and held_back(short, plan, apart=False).tolist() == [
+        6,
+        0,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lengths", "message"),
+    [((90,), None), ((11,), None), ((10, 9), "no series to validate on has 11 values.*give longer ones with --valid")],
+)
+def test_series_too_short_to_validate_on(lengths: tuple[int, ...], message: str | None, tmp_path: Path) -> None:
+    data = ForecastData(waves(), Panel.of([np.arange(float(n)) for n in lengths], frequency="MS"))
+    told = nullcontext() if message is None else pytest.raises(DataError, match=message)
+    with told:
+        train(GRUCell, data, ForecastSettings(**SMALL), TrainSettings(max_steps=1), tmp_path / "run")
+
+
+def test_fewer_windows_than_asked_for_are_told(tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match=r"valid_windows is 30, but the longest series has room for 7 horizons of 6"):
+        fit(tmp_path / "run", steps=1, valid_windows=30)
+
+
+def test_the_spread_is_fitted_to_forecasts_that_do_not_overlap(tmp_path: Path) -> None:
+    panel = Panel.of([np.arange(90.0) + i for i in range(10)])
+    best = fit(tmp_path / "run", steps=1, panel=panel, valid_windows=5, horizon=8, lags=()).best
+    assert best["spread_fitted_to"] == 50
+
+
+def test_lags_that_the_horizon_hides_are_told(tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match=r"of the lags \[3, 12\], \[3\] are not read"):
+        fit(tmp_path / "run", steps=1, lags=(3, 12))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit(tmp_path / "steps", steps=1, lags=(3, 12), model="autoregressive")
+
+
+@pytest.mark.parametrize("name", ["context", "season", "lags"])
+def test_a_config_without_its_plan_is_damaged(name: str, runs: dict[str, Path], tmp_path: Path) -> None:
+    shutil.copytree(runs["steps"], tmp_path / "run")
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    config["settings"][name] = None
+    (tmp_path / "run" / "config.json").write_text(json.dumps(config))
+    with pytest.raises(RunError, match=r"config\.json is damaged"):
+        unspool.load(tmp_path / "run")
 
 
 def test_the_plan_stands_in_the_config(tmp_path: Path) -> None:

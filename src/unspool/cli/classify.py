@@ -103,7 +103,10 @@ def classify(
     ] = None,
     row: Annotated[int, typer.Option(min=1, help="Number of the sequence that --saliency shows.")] = 1,
     pictures: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder for confusion matrix and reliability; needs labels.")
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Folder for reliability and confusion matrix (of target classes); needs labels."
+        ),
     ] = None,
     form: FormOption = None,
     text_column: TextOption = None,

@@ -43,7 +43,10 @@ from unspool.view.fan import draw_fan
 from unspool.view.forecast_page import forecast_page
 from unspool.view.picture import KINDS
 
-METHOD_HELP = f"Method to measure beside a forecaster: {', '.join(METHODS)}; may be repeated; none: none."
+METHOD_HELP = (
+    f"Method to measure beside a forecaster: {', '.join(METHODS)}; may be repeated. "
+    "Left out: the naive ones; none: none at all."
+)
 NAMES = SeriesColumns()
 Files = list[Path] | None
 Texts = list[str] | None

@@ -34,6 +34,10 @@ class Masked:
         return getattr(self.cell, name)
 
 
+MOST_LAYERS = 1000
+"""A larger number is a slip, or a config that was tampered with; building so many would fill the memory."""
+
+
 def _masked(cell: Cell, _: int) -> Masked:
     return Masked(cell)
 
@@ -206,6 +210,8 @@ def _per_layer(cell: CellFactory | Sequence[CellFactory], layers: int | None) ->
         if layers not in (None, len(cell)):
             raise ConfigError(f"{len(cell)} cells were given for layers={layers}; give one cell, or one for each layer")
         factories = list(cell)
+    elif layers is not None and layers > MOST_LAYERS:
+        raise ConfigError(f"layers is {layers}; expected at most {MOST_LAYERS:,}")
     else:
         factories = [cell] * (1 if layers is None else layers)
     if not factories:

@@ -46,7 +46,7 @@ def save(figure: Any, path: Path) -> None:
     with replaced(path) as temporary, warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         figure.savefig(temporary, dpi=150)
-    _warn(path, [str(one.message) for one in said])
+    _warn([str(one.message) for one in said])
 
 
 def _set_fonts(figure: Any) -> None:
@@ -60,7 +60,7 @@ def _set_fonts(figure: Any) -> None:
         text.set_fontfamily(families)
 
 
-def _warn(path: Path, said: list[str]) -> None:
+def _warn(said: list[str]) -> None:
     """Say what drawing said, and once for all characters that no font has."""
     found = [MISSING.match(one) for one in said]
     for one in [one for one, match in zip(said, found, strict=True) if not match]:
@@ -68,7 +68,7 @@ def _warn(path: Path, said: list[str]) -> None:
     lacking = sorted({chr(int(match[1])) for match in found if match})
     if lacking:
         warnings.warn(
-            f"{path} shows boxes for {counted(len(lacking), 'character')} that no font of this machine has, such as "
+            f"a picture shows boxes for {counted(len(lacking), 'character')} that no font of this machine has, such as "
             f"{lacking[0]}; install a font that has them, for example Noto Sans CJK, and draw it again",
             stacklevel=3,
         )

@@ -67,7 +67,10 @@ class SeriesColumns:
         names = [name for name, _ in self.covariates()]
         other = next((name for name in self.categories if name not in names), None)
         if other is not None:
-            raise ConfigError(f"{other!r} is among the categories, but no covariate; those are {names}")
+            raise ConfigError(
+                f"{other!r} is among the categories, but no covariate; those are {names}: "
+                "name it with static, past or known too"
+            )
         if names and self.form == "wide":
             raise ConfigError(f"the wide form has no covariates, but {names} are named; give the table in long form")
 

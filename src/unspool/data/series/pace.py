@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
 from unspool.data.series.frequency import Frequency
@@ -66,6 +68,19 @@ def check_pace(gathered: Gathered, frequency: Frequency, sparse: np.ndarray) -> 
         if len(steps) > 2 and steps.min() > 1 and steps.max() <= 1.2 * steps.min():
             alone = _alone(times, frequency.zone)
             refuse_mixed([(other, frequency), (name, alone)] if alone else [])
+
+
+def tell_of_pace(gathered: Gathered, frequency: Frequency, used: np.ndarray) -> None:
+    """Warn where no two rows of any of the first series, `used` `[N]` bool, are one step of `frequency` apart."""
+    first = used & (np.cumsum(used) <= ALONE)
+    steps = [np.diff(frequency.ordinals(times)) for _, times in stamps_of_series(gathered, first)]
+    apart = np.concatenate([np.empty(0, np.int64), *steps])
+    if len(apart) > 2 and apart.min() > 1:
+        warnings.warn(
+            f"no two rows are a step of frequency {frequency.alias!r} apart, the nearest are {int(apart.min())} steps: "
+            "what lies between is read as missing; if these series have another frequency, give those of the right one",
+            stacklevel=2,
+        )
 
 
 def refuse_mixed(found: list[tuple[str, Frequency]]) -> None:

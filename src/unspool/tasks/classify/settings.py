@@ -77,4 +77,6 @@ class ClassifySettings:
         if self.order and len(set(self.order)) != len(self.order):
             raise ConfigError(f"order is {', '.join(self.order)}; expected every class once")
         if self.target == "number" and self.class_weights != "none":
-            raise ConfigError(f"class_weights is {self.class_weights!r}, but target is 'number', which has no classes")
+            raise ConfigError(
+                f"class_weights is {self.class_weights!r}, but target is 'number', which has no classes; leave it out"
+            )

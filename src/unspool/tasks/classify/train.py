@@ -21,6 +21,7 @@ from unspool.tasks.classify.job import ClassifyJob, outputs_of
 from unspool.tasks.classify.model import SequenceClassifier
 from unspool.tasks.classify.settings import ClassifySettings
 from unspool.tasks.classify.targets import KINDS, Target
+from unspool.tasks.classify.targets.multilabel import parts
 from unspool.train import Run, Summary, TrainSettings, fit
 from unspool.train.kept import kept_said
 from unspool.train.placement import is_main
@@ -162,9 +163,11 @@ def _learned_target(data: ClassifyData, settings: ClassifySettings) -> Target:
         return data.train.places(i) if i < border else data.valid.places(i - border)
 
     target = KINDS[settings.target].learn(labels, places, settings.order)
-    if settings.target == "classes" and (unseen := sorted(set(labels[border:]) - set(labels[:border]))):
+    names = parts if settings.target == "multilabel" else lambda label: [label]
+    learned, held = ({name for label in some for name in names(label)} for some in (labels[:border], labels[border:]))
+    if settings.target != "number" and (unseen := sorted(held - learned)):
         warnings.warn(
-            f"the validation data alone has {len(unseen)} of the {len(target.classes)} classes "
+            f"the validation data alone has {len(unseen)} of the {len(learned | held)} classes "
             f"({', '.join(unseen[:10])}); nothing is learned of them",
             stacklevel=3,
         )

@@ -231,7 +231,7 @@ class Forecaster:
         and a batch is `drawn` so often."""
         if not isinstance(panel, Panel):
             kind = type(panel).__name__
-            raise ConfigError(f"expected a panel, but got a value of type {kind}; give a data frame to forecast")
+            raise ConfigError(f"expected a panel, but got a value of type {kind}; a data frame goes to .forecast")
         check_memory(8 * horizon * (each * len(panel) + 4 * drawn * min(len(panel), BATCH)), horizon)
         panel.frequency.times(panel.origins + horizon)
         warn_of_missing(panel, horizon)

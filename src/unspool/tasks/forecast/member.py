@@ -112,6 +112,8 @@ def load_member(run: Run, cells: Sequence[type[Cell]]) -> Member:
         features = Features.from_json(content)
     with config_read(run):
         name, settings = str(run.config["cell"]), ForecastSettings(**run.config["settings"])
+        if settings.context is None or settings.season is None or settings.lags is None:
+            raise ValueError("no context, season or lags")
         spread = float(run.config.get("calibration", {}).get("spread", 1.0))
         if not 0 < spread < float("inf"):
             raise ValueError(f"spread {spread}")

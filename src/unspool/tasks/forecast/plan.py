@@ -20,9 +20,9 @@ def planned(settings: ForecastSettings, panel: Panel) -> ForecastSettings:
 
     Example:
         >>> panel = Panel.of({"a": range(400)}, frequency="h")
-        >>> plan = planned(ForecastSettings(horizon=48, lags=(24, 168)), panel)
+        >>> plan = planned(ForecastSettings(horizon=48, lags=(48, 168)), panel)
         >>> plan.season, plan.context, plan.lags
-        (24, 96, (168,))
+        (24, 96, (48, 168))
     """
     season = settings.season or panel.frequency.season
     context = (
@@ -33,6 +33,13 @@ def planned(settings: ForecastSettings, panel: Panel) -> ForecastSettings:
     lags = settings.lags
     if lags is None:
         lags = panel.frequency.lags(int(np.median(panel.observed)) // 2, season)
+    elif settings.model == "encoder-decoder" and (short := [lag for lag in lags if lag < settings.horizon]):
+        warnings.warn(
+            f"of the lags {list(lags)}, {short} are not read: an encoder-decoder writes all {settings.horizon} steps "
+            f"of the horizon at once, before it could see so near a value; give lags of {settings.horizon} or more, or "
+            "take --model autoregressive",
+            stacklevel=3,
+        )
     if settings.model == "encoder-decoder":
         lags = tuple(lag for lag in lags if lag >= settings.horizon)
     return replace(settings, season=season, context=context, lags=lags)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -98,6 +99,7 @@ def train(
     valid = data.train if data.valid is None else data.valid
     check_values(data.train, plan)
     held = held_back(valid, plan, apart=data.valid is not None)
+    check_held(held, plan, apart=data.valid is not None)
     until = data.train.observed - (held if data.valid is None else 0)
     features = Features.learn(data.train, series=bool(plan.series_embedding), until=until)
     learned_from = _windows(data.train, features, plan, until)
@@ -152,6 +154,32 @@ def held_back(panel: Panel, plan: ForecastSettings, *, apart: bool) -> np.ndarra
     observed, half = panel.observed, panel.observed // 2
     before = np.minimum(half, plan.context or 0) if apart else observed - half
     return np.minimum(plan.valid_windows, (observed - before) // plan.horizon) * plan.horizon
+
+
+def check_held(held: np.ndarray, plan: ForecastSettings, *, apart: bool) -> None:
+    """Say where no series has as many horizons to validate on as were asked for.
+
+    Raises:
+        DataError: none has a single one.
+    """
+    horizon, most = plan.horizon, int(held.max(initial=0)) // plan.horizon
+    if not most and apart:
+        least = horizon + min(plan.context or 0, horizon - 1)
+        raise DataError(
+            f"no series to validate on has {least} values: what is read before a forecast, and {horizon} steps to "
+            "compare it with; give longer ones with --valid, leave --valid out, or take a shorter --horizon"
+        )
+    if not most:
+        raise DataError(
+            f"no series has the {2 * horizon} values that it takes to hold one horizon back and learn from the rest; "
+            "give longer series, series to validate on (--valid), or a shorter --horizon"
+        )
+    if most < plan.valid_windows:
+        warnings.warn(
+            f"valid_windows is {plan.valid_windows}, but the longest series has room for {most} horizons of {horizon} "
+            f"steps; {most} are validated on",
+            stacklevel=3,
+        )
 
 
 def fingerprint(panel: Panel, until: np.ndarray | None = None) -> dict[str, int]:

@@ -183,10 +183,7 @@ class Ends:
         after = np.repeat(np.cumsum(counts), counts) - np.arange(len(series)) - 1
         ends = (windows.panel.observed - windows.horizon)[series] - after * every
         if not len(series):
-            raise DataError(
-                f"no series has the {2 * windows.horizon} values that it takes to hold one horizon back and learn from "
-                "the rest; give longer series, series to validate on, or a shorter horizon"
-            )
+            raise DataError(f"no series has {windows.horizon} steps, a whole horizon, held back")
         chosen = np.linspace(0, len(series) - 1, min(most, len(series))).astype(int)
         self._series, self._ends = series[chosen], ends[chosen]
 
