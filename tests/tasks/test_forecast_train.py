@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import warnings
 from contextlib import nullcontext
 from dataclasses import replace
@@ -353,6 +354,19 @@ def test_the_spread_is_fitted_to_forecasts_that_do_not_overlap(tmp_path: Path) -
     panel = Panel.of([np.arange(90.0) + i for i in range(10)])
     best = fit(tmp_path / "run", steps=1, panel=panel, valid_windows=5, horizon=8, lags=()).best
     assert best["spread_fitted_to"] == 50
+
+
+def test_weights_are_chosen_on_forecasts_that_overlap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module, sizes = sys.modules["unspool.tasks.forecast.train"], []
+
+    def recorded(model: Any, draws: Any, ends: Any) -> Any:
+        sizes.append(len(ends))
+        return job(model, draws, ends)
+
+    job = module.ForecastJob
+    monkeypatch.setattr(module, "ForecastJob", recorded)
+    fit(tmp_path / "run", steps=1, panel=Panel.of([np.arange(90.0)]), horizon=16, valid_windows=2, lags=())
+    assert sizes == [9]  # forecasts of 16 within the last 32 steps, one begins every 2
 
 
 def test_lags_that_the_horizon_hides_are_told(tmp_path: Path) -> None:
