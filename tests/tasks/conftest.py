@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
+import toy_tagging
 
 from unspool.cells import GRUCell
 from unspool.data.corpus import ListCorpus
@@ -43,23 +42,13 @@ def copied(backwards: Path, tmp_path: Path) -> Callable[[], Path]:
 
 
 @pytest.fixture(scope="session")
-def tagging() -> Any:
-    """The module `toy_tagging`: sentences, and a training of a few steps."""
-    spec = importlib.util.spec_from_file_location("toy_tagging", Path(__file__).with_name("toy_tagging.py"))
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="session")
-def names(tagging: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def names(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that learned to find the names."""
     done = {"until": "span_f1>=1", "validate_every": 10, "monitor": None}
-    return tagging.fit(tmp_path_factory.mktemp("runs") / "names", steps=300, training=done)
+    return toy_tagging.fit(tmp_path_factory.mktemp("runs") / "names", steps=300, training=done)
 
 
 @pytest.fixture(scope="session")
-def chained(tagging: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def chained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same with a CRF."""
-    return tagging.fit(tmp_path_factory.mktemp("runs") / "chained", steps=60, crf=True)
+    return toy_tagging.fit(tmp_path_factory.mktemp("runs") / "chained", steps=60, crf=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import toy_tagging
 
 import unspool
 from unspool.cells import LSTMCell, load_cell
@@ -29,9 +30,9 @@ class Mine(unspool.Cell):
 """
 
 
-def test_one_direction_sees_nothing_of_what_follows(tagging: Any, tmp_path: Path) -> None:
-    forward = unspool.load(tagging.fit(tmp_path / "f", bidirectional=False))
-    both = unspool.load(tagging.fit(tmp_path / "b"))
+def test_one_direction_sees_nothing_of_what_follows(tmp_path: Path) -> None:
+    forward = unspool.load(toy_tagging.fit(tmp_path / "f", bidirectional=False))
+    both = unspool.load(toy_tagging.fit(tmp_path / "b"))
 
     def first(tagger: Any, text: str) -> float:
         return tagger.tag([text])[0][0].probability
@@ -40,25 +41,25 @@ def test_one_direction_sees_nothing_of_what_follows(tagging: Any, tmp_path: Path
     assert abs(first(both, "a rose") - first(both, "a bush Mr")) > 1e-4
 
 
-def test_a_crf_learns_what_follows_what(tagging: Any, tmp_path: Path) -> None:
+def test_a_crf_learns_what_follows_what(tmp_path: Path) -> None:
     """Tags alternate whatever the tokens are: the transitions alone can know."""
     rows = [Tokens(("x",) * n, tuple("AB"[(t + s) % 2] for t in range(n)), "") for n in range(2, 9) for s in (0, 1)]
     choices = {"crf": True, "bidirectional": False, "training": {"lr": 0.1}}
-    run = tagging.fit(tmp_path / "run", data=TagData(rows, rows), steps=60, **choices)
-    tags = tagging.answers(unspool.load(run), "x x x x x x")
+    run = toy_tagging.fit(tmp_path / "run", data=TagData(rows, rows), steps=60, **choices)
+    tags = toy_tagging.answers(unspool.load(run), "x x x x x x")
     assert tags in (list("ABABAB"), list("BABABA"))
 
 
-def test_lstm_and_half_precision(tagging: Any, tmp_path: Path) -> None:
+def test_lstm_and_half_precision(tmp_path: Path) -> None:
     for crf in (False, True):
-        run = tagging.fit(tmp_path / str(crf), cell=LSTMCell, crf=crf, training={"precision": "bf16"}, steps=4)
-        assert len(tagging.answers(unspool.load(run), "Mr rose")) == 2
+        run = toy_tagging.fit(tmp_path / str(crf), cell=LSTMCell, crf=crf, training={"precision": "bf16"}, steps=4)
+        assert len(toy_tagging.answers(unspool.load(run), "Mr rose")) == 2
 
 
-def test_a_cell_of_the_users_own(tagging: Any, tmp_path: Path) -> None:
+def test_a_cell_of_the_users_own(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(MINE)
     cell = load_cell(f"{tmp_path / 'mine.py'}:Mine")
-    run = tagging.fit(tmp_path / "run", cell=cell, steps=60)
-    assert tagging.answers(unspool.load(run, cells=[cell]), "Mr rose sings") == ["O", "B-PER", "O"]
+    run = toy_tagging.fit(tmp_path / "run", cell=cell, steps=60)
+    assert toy_tagging.answers(unspool.load(run, cells=[cell]), "Mr rose sings") == ["O", "B-PER", "O"]
     with pytest.raises(ConfigError, match=r"--cell your_file.py:Mine"):
         unspool.load(run)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+import toy_tagging
 
 import unspool
 from unspool.data.words import Forms
@@ -35,8 +36,8 @@ def test_it_learned(names: Path) -> None:
     assert all(0.5 < one.probability <= 1 for one in found[0])
 
 
-def test_evaluate_says_the_same_as_counting(tagging: Any, names: Path, tmp_path: Path) -> None:
-    test = tagging.sentences(40, seed=2)
+def test_evaluate_says_the_same_as_counting(names: Path, tmp_path: Path) -> None:
+    test = toy_tagging.sentences(40, seed=2)
     file = tmp_path / "test.jsonl"
     file.write_text("".join(json.dumps({"tokens": s.tokens, "tags": s.tags}) + "\n" for s in test))
     tagger = unspool.load(names)
@@ -77,9 +78,9 @@ def test_each_token_has_a_vector_that_its_scores_are_made_from(names: Path) -> N
         tagger.encode("Mr rose")
 
 
-def test_unknown_words_are_read_by_their_pieces_and_neighbours(tagging: Any, names: Path) -> None:
-    assert tagging.answers(unspool.load(names), "Mr Żółć sings")[0::2] == ["O", "O"]
-    assert len(tagging.answers(unspool.load(names), "漢字 😀 \u200f")) == 3
+def test_unknown_words_are_read_by_their_pieces_and_neighbours(names: Path) -> None:
+    assert toy_tagging.answers(unspool.load(names), "Mr Żółć sings")[0::2] == ["O", "O"]
+    assert len(toy_tagging.answers(unspool.load(names), "漢字 😀 \u200f")) == 3
 
 
 def test_many_threads_get_what_one_gets(chained: Path) -> None:
@@ -100,8 +101,8 @@ def test_many_threads_get_what_one_gets(chained: Path) -> None:
     assert found == [expected[i % 3] for i in range(6)]
 
 
-def test_an_ensemble_is_the_mean_of_its_runs(tagging: Any, tmp_path: Path, chained: Path) -> None:
-    runs = [tagging.fit(tmp_path / str(seed), seed=seed, constrain="no") for seed in (0, 1)]
+def test_an_ensemble_is_the_mean_of_its_runs(tmp_path: Path, chained: Path) -> None:
+    runs = [toy_tagging.fit(tmp_path / str(seed), seed=seed, constrain="no") for seed in (0, 1)]
     text = "Mr rose bush sings"
 
     def shares(tagger: Any) -> torch.Tensor:
@@ -119,21 +120,22 @@ def test_an_ensemble_is_the_mean_of_its_runs(tagging: Any, tmp_path: Path, chain
         unspool.load([chained, chained])
 
 
-def test_runs_of_other_tags_or_units_make_no_ensemble(tagging: Any, names: Path, tmp_path: Path) -> None:
-    other = TagData([s._replace(tags=tuple(t[0] for t in s.tags)) for s in tagging.DATA.train], tagging.DATA.train[:1])
+def test_runs_of_other_tags_or_units_make_no_ensemble(names: Path, tmp_path: Path) -> None:
+    train = [s._replace(tags=tuple(t[0] for t in s.tags)) for s in toy_tagging.DATA.train]
+    other = TagData(train, toy_tagging.DATA.train[:1])
     with pytest.warns(UserWarning, match="never saw"):
-        tagging.fit(tmp_path / "tags", data=other, steps=1)
-    tagging.fit(tmp_path / "unit", unit="chars", steps=1)
+        toy_tagging.fit(tmp_path / "tags", data=other, steps=1)
+    toy_tagging.fit(tmp_path / "unit", unit="chars", steps=1)
     for name in ("tags", "unit"):
         with pytest.raises(ConfigError, match="different tags or units"):
             unspool.load([names, tmp_path / name])
 
 
-def test_tags_that_training_never_saw_count_as_wrong(tagging: Any, names: Path, tmp_path: Path) -> None:
+def test_tags_that_training_never_saw_count_as_wrong(names: Path, tmp_path: Path) -> None:
     file = tmp_path / "test.conll"
     file.write_text("a O\nrose O\n\na O\nrose B-LOC\n")
     for crf in (False, True):
-        run = tagging.fit(tmp_path / str(crf), crf=True) if crf else names
+        run = toy_tagging.fit(tmp_path / str(crf), crf=True) if crf else names
         with pytest.warns(UserWarning, match=r"training never saw the tags of 1 token \(B-LOC; .*test\.conll, line 4"):
             metrics = unspool.load(run).evaluate([file])
         assert metrics["accuracy"] <= 0.75 and metrics["span_f1"] == 0 and math.isfinite(metrics["loss"])
