@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +50,20 @@ def test_a_crf_learns_what_follows_what(tmp_path: Path) -> None:
     run = toy_tagging.fit(tmp_path / "run", data=TagData(rows, rows), steps=60, **choices)
     tags = toy_tagging.answers(unspool.load(run), "x x x x x x")
     assert tags in (list("ABABAB"), list("BABABA"))
+
+
+@pytest.mark.parametrize(("kind", "share"), [("none", 0.9), ("sqrt", 0.75), ("balanced", 0.5)])
+def test_class_weights_shift_what_is_learned(kind: str, share: float, tmp_path: Path) -> None:
+    """Of ten tokens alike nine are A: odds of 9, of 9 / 3 with square roots, of 9 / 9 with balanced weights."""
+    rows = [Tokens(("x",), (tag,), "") for tag in "AAAAAAAAAB"]
+    choices = {"class_weights": kind, "word_dropout": 0.0, "training": {"lr": 0.05, "schedule": "cosine"}}
+    run = toy_tagging.fit(tmp_path / "run", data=TagData(rows, rows), steps=100, **choices)
+    one = unspool.load(run).tag(["x"])[0][0]
+    assert (one.probability if one.tag == "A" else 1 - one.probability) == pytest.approx(share, abs=0.01)
+    metrics = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()][-1]
+    weights = {"none": (1, 1), "sqrt": ((10 / 18) ** 0.5, (10 / 2) ** 0.5), "balanced": (10 / 18, 10 / 2)}[kind]
+    expected = -0.9 * weights[0] * math.log(share) - 0.1 * weights[1] * math.log(1 - share)
+    assert metrics["loss"] == pytest.approx(expected, rel=1e-2)
 
 
 def test_lstm_and_half_precision(tmp_path: Path) -> None:

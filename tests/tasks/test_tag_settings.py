@@ -18,7 +18,7 @@ from unspool.tasks.tag import TagData, TagSettings
         {"word_dropout": 1.0}, {"ngram_buckets": -1}, {"ngram_min": 0}, {"ngram_max": 1}, {"hidden": 0},
         {"layers": 0}, {"embedding": 0}, {"dropout": -0.1},
         {"recurrent_dropout": 1.0}, {"max_tokens": 0}, {"max_length": 0}, {"valid_share": 0.0},
-        {"valid_share": 1.0}, {"seed": -1},
+        {"valid_share": 1.0}, {"seed": -1}, {"class_weights": "even"}, {"class_weights": "sqrt", "crf": True},
     ],
     ids=str,
 )  # fmt: skip

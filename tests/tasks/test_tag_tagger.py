@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 import toy_tagging
+from sklearn.metrics import f1_score
 
 import unspool
 from unspool.data.words import Forms
@@ -49,6 +50,8 @@ def test_evaluate_says_the_same_as_counting(names: Path, tmp_path: Path) -> None
     said = {(i, *span) for i, row in enumerate(found) for span in spans(row, prefixed=True)}
     assert (metrics["sequences"], metrics["tokens"]) == (40, len(pairs))
     assert metrics["accuracy"] == pytest.approx(sum(a == b for a, b in pairs) / len(pairs), abs=1e-4)
+    macro = f1_score(*zip(*pairs, strict=True), average="macro")
+    assert metrics["macro_f1"] == pytest.approx(macro, abs=1e-4)
     f1 = 2 * len(real & said) / (len(real) + len(said))
     assert metrics["span_f1"] == pytest.approx(f1, abs=1e-4) and f1 > 0.95
     assert metrics["by_type"]["PER"]["spans"] == len(real) and 0 < metrics["loss"] < 0.5

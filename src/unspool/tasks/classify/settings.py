@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
+from unspool.data.class_weights import CLASS_WEIGHTS
 from unspool.data.tokenizer import TOKENIZERS
 from unspool.errors import ConfigError, one_of
 from unspool.layers.readout import READOUTS
 
 TARGETS = ("classes", "multilabel", "ordinal", "number")
-CLASS_WEIGHTS = ("none", "sqrt", "balanced")
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from unspool.cells import Cell
+from unspool.data.class_weights import tempered
 from unspool.data.columns import Columns
 from unspool.data.given import Paths
 from unspool.data.sequences import Sequences
@@ -132,8 +133,7 @@ def class_weights(kind: str, target: Target, targets: torch.Tensor) -> torch.Ten
     """
     if kind == "none":
         return None
-    weights = target.balanced(targets)
-    return weights.sqrt() if kind == "sqrt" else weights
+    return tempered(kind, target.balanced(targets))
 
 
 def _calibrated(summary: Summary, run: Run, model: SequenceClassifier, target: Target, valid: Batches) -> Summary:

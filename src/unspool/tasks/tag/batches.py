@@ -62,9 +62,15 @@ class TagBatches:
             raise DataError("no sequence is left: all are too long")
         numbers = {tag: number for number, tag in enumerate(tags)}
         self._forms = Forms(words, (s.tokens for s in self.sequences))
+        self._size = len(tags)
         self._tags = [np.asarray([numbers.get(tag, NO_TAG) for tag in s.tags], dtype=np.int64) for s in self.sequences]
         self._lengths = np.asarray([len(s.tokens) for s in self.sequences])
         self._pools = Pools(self._lengths, max_tokens=max_tokens, seed=seed)
+
+    def counts(self) -> Tensor:
+        """How often each tag occurs: `[K]`."""
+        tags = np.concatenate(self._tags)
+        return torch.from_numpy(np.bincount(tags[tags != NO_TAG], minlength=self._size))
 
     def count(self, epoch: int) -> int:
         """Number of batches in an epoch."""

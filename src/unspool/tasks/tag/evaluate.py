@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from unspool.data.tagged import Tokens
 from unspool.data.wording import counted
 from unspool.tasks.tag.batches import TagBatch
 from unspool.tasks.tag.model import TagModel
-from unspool.tasks.tag.spans import SpanCounts
+from unspool.tasks.tag.spans import SpanCounts, scores
 
 
 class TagScores:
@@ -22,28 +23,38 @@ class TagScores:
         >>> scores = TagScores(prefixed=True)
         >>> scores.add(["B-X", "I-X", "O", "B-X"], ["B-X", "I-X", "B-X", "O"])
         >>> scores.metrics()
-        {'accuracy': 0.5, 'span_precision': 0.5, 'span_recall': 0.5, 'span_f1': 0.5}
+        {'accuracy': 0.5, 'macro_f1': 0.5, 'span_precision': 0.5, 'span_recall': 0.5, 'span_f1': 0.5}
     """
 
     def __init__(self, *, prefixed: bool) -> None:
-        self.prefixed, self.sequences, self.tokens, self.right, self.spans = prefixed, 0, 0, 0, SpanCounts()
+        self.prefixed, self.sequences, self.spans = prefixed, 0, SpanCounts()
+        self.there, self.said, self.right = Counter[str](), Counter[str](), Counter[str]()
 
     def add(self, truth: Sequence[str], answer: Sequence[str]) -> None:
         """Count one row."""
         self.sequences += 1
-        self.tokens += len(truth)
-        self.right += sum(a == b for a, b in zip(truth, answer, strict=True))
+        self.there.update(truth)
+        self.said.update(answer)
+        self.right.update(a for a, b in zip(truth, answer, strict=True) if a == b)
         self.spans.add(truth, answer, prefixed=self.prefixed)
 
     def metrics(self) -> dict[str, float]:
-        """`accuracy`, and `span_precision`, `span_recall`, `span_f1` over the spans of all types together."""
-        total = {f"span_{name}": value for name, value in self.spans.total().items()}
-        return {"accuracy": self.right / max(self.tokens, 1), **total}
+        """`accuracy`, `macro_f1`: the mean F1, a token, of the tags that occur or were answered; and `span_precision`,
+        `span_recall`, `span_f1` over the spans of all types together."""
+        accuracy = self.right.total() / max(self.there.total(), 1)
+        each = [scores(self.there[t], self.said[t], self.right[t])["f1"] for t in self.there | self.said]
+        spans = {f"span_{name}": value for name, value in self.spans.total().items()}
+        return {"accuracy": accuracy, "macro_f1": sum(each) / max(len(each), 1), **spans}
 
     def report(self) -> dict[str, Any]:
         """The metrics, the numbers of sequences and tokens, and `by_type`, rounded to four digits."""
         by_type = {name: _rounded(row) for name, row in self.spans.by_type().items()}
-        return {"sequences": self.sequences, "tokens": self.tokens, **_rounded(self.metrics()), "by_type": by_type}
+        return {
+            "sequences": self.sequences,
+            "tokens": self.there.total(),
+            **_rounded(self.metrics()),
+            "by_type": by_type,
+        }
 
 
 def _rounded(row: dict[str, Any]) -> dict[str, Any]:

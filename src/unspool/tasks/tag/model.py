@@ -78,14 +78,15 @@ class TagModel(nn.Module):
             return x
         return x + nn.functional.embedding(batch.forms, self.pieces(batch.pieces, batch.offsets))
 
-    def loss(self, scores: Tensor, tags: Tensor, lengths: Tensor) -> tuple[Tensor, int]:
-        """-log p of the true tags `[B, T]` (int64, -1 where unknown and past a row's end), summed, and their number.
+    def loss(self, scores: Tensor, tags: Tensor, lengths: Tensor, weights: Tensor | None = None) -> tuple[Tensor, int]:
+        """-w log p of the true tags `[B, T]` (int64, -1 where unknown and past a row's end), summed, and their number.
 
-        With a CRF a row with an unknown tag does not count at all.
+        `weights` are those of the tags, `[K]`; all 1 if None. With a CRF, which knows no weights, a row with an unknown
+        tag does not count at all.
         """
         if self.crf is None:
             known = tags >= 0
-            return nn.functional.cross_entropy(scores[known], tags[known], reduction="sum"), int(known.sum())
+            return nn.functional.cross_entropy(scores[known], tags[known], weights, reduction="sum"), int(known.sum())
         whole = (tags >= 0).sum(1) == lengths
         scores, tags, lengths = scores[whole], tags[whole], lengths[whole]
         return -self.crf.log_likelihood(scores, tags, lengths).sum(), int(lengths.sum())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
+from unspool.data.class_weights import CLASS_WEIGHTS
 from unspool.errors import ConfigError, one_of
 from unspool.layers.recurrent import MERGES
 
@@ -20,7 +21,8 @@ class TagSettings:
     embedded as its word (`min_count`, `vocabulary`, `word_dropout`) plus the mean of its character n-grams
     (`ngram_buckets`, `ngram_min`, `ngram_max`). `max_tokens` is the size of a batch, rows × longest row, padding
     included. `constrain` forbids, where answers are searched for, transitions such as from O to I-: `auto` where the
-    training tags are BIO or IOBES and never break the rule.
+    training tags are BIO or IOBES and never break the rule. `class_weights="balanced"` gives every tag the same weight
+    in the loss, however rare it is; "sqrt" takes the square roots of those weights.
 
     Example:
         >>> TagSettings(hidden=64, crf=True).bidirectional
@@ -44,6 +46,7 @@ class TagSettings:
     dropout: Annotated[float, "share of units dropped: embeddings, between layers, before the output"] = 0.3
     recurrent_dropout: Annotated[float, "share of state units dropped, one mask a sequence"] = 0.0
     crf: Annotated[bool, "score neighbouring tags too: a linear-chain CRF"] = False
+    class_weights: Annotated[str, "none; balanced: rare tags weigh as much as frequent ones; sqrt: less"] = "none"
     constrain: Annotated[str, "forbid impossible transitions of BIO and IOBES tags: auto, yes or no"] = "auto"
     max_tokens: Annotated[int, "size of a batch: rows times longest row, padding included"] = 2000
     max_length: Annotated[int, "leave out training sequences with more tokens"] = 500
@@ -71,6 +74,16 @@ class TagSettings:
             raise ConfigError(f"seed is {self.seed}; expected at least 0 and below 2^63")
 
     def _check_choices(self) -> None:
-        for name, choices in (("unit", UNITS), ("constrain", CONSTRAIN), ("merge", MERGES)):
+        for name, choices in (
+            ("unit", UNITS),
+            ("constrain", CONSTRAIN),
+            ("merge", MERGES),
+            ("class_weights", CLASS_WEIGHTS),
+        ):
             if getattr(self, name) not in choices:
                 raise ConfigError(f"{name} is {getattr(self, name)!r}; expected {one_of(choices)}")
+        if self.crf and self.class_weights != "none":
+            raise ConfigError(
+                f"class_weights is {self.class_weights!r}, but a CRF judges whole rows of tags, not single "
+                "ones; leave out one of the two"
+            )

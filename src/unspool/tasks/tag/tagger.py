@@ -130,8 +130,9 @@ class Tagger:
             columns: where they have tokens and tags, as in training if None.
 
         Returns:
-            `sequences`, `tokens`, `accuracy`, `span_precision`, `span_recall`, `span_f1`, `by_type`, and `loss` (nats a
-            token, of the first run); for the default job a list of such rows, `parts`, each with its name, `part`.
+            `sequences`, `tokens`, `accuracy`, `macro_f1` (of tags, a token), `span_precision`, `span_recall`,
+            `span_f1`, `by_type`, and `loss` (nats a token, of the first run); for the default job a list of such rows,
+            `parts`, each with its name, `part`.
         """
         if files := [] if paths is None else paths_of(paths):
             return self.measure(read_all(files, columns or self.columns))

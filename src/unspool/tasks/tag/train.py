@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from unspool.cells import Cell
+from unspool.data.class_weights import balanced_weights, tempered
 from unspool.data.tagged import Columns, Tokens, checksum, read_all, split_off
 from unspool.data.words import Pieces, Words
 from unspool.errors import ConfigError, DataError
@@ -110,7 +111,10 @@ def train(
     }
     files = {WORDS: words.to_bytes()}
     run = start(out, "tag", cell, settings, training, same=same, files=files, origin=origin, resume=resume, force=force)
-    job = TagJob(model, train_batches, valid_batches, tags, rules(tags) if constrained else None)
+    weights = None
+    if settings.class_weights != "none":
+        weights = tempered(settings.class_weights, balanced_weights(train_batches.counts()))
+    job = TagJob(model, train_batches, valid_batches, tags, rules(tags) if constrained else None, weights)
     return fit(job, training, run, resume=resume)
 
 

@@ -137,14 +137,3 @@ def check_two(classes: Sequence[str], total: int) -> None:
             if classes
             else "there is no label; expected at least two classes to tell apart"
         )
-
-
-def balanced_weights(counts: Tensor) -> Tensor:
-    """N / (K · n_k) for each class k that occurs, as scikit-learn's `class_weight="balanced"`; 0 for the others.
-
-    >>> balanced_weights(torch.tensor([6, 2]))
-    tensor([0.6667, 2.0000])
-    """
-    there = counts > 0
-    weights = counts.sum() / (there.sum() * counts.clamp(min=1))
-    return weights.masked_fill(~there, 0)

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from unspool.data.class_weights import balanced_weights
 from unspool.tasks.classify.metrics import accuracy, macro_f1
 from unspool.tasks.classify.targets.base import (
     Places,
     Target,
-    balanced_weights,
     check_two,
     class_numbers,
     log,
