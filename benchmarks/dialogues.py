@@ -175,12 +175,16 @@ def baselines(split: dict[str, list[Turn]]) -> dict[str, Any]:
 
 def main() -> None:
     chosen, more = options(__doc__ or "", seed="0", label="acts", fold="0")
+    if chosen.label not in CHOICES or chosen.fold not in list("01234"):
+        raise SystemExit(f"label {chosen.label}, fold {chosen.fold}: expected acts or emotions, and a fold from 0 to 4")
     split = parts(turns(chosen.data / "en_dev_human.txt", chosen.label), int(chosen.fold))
     scores: dict[str, list[float]] = {"valid_f1": [], "test_f1": []}
     for seed in chosen.seed.split(","):
         with tempfile.TemporaryDirectory() as folder:
             told = [*CHOICES[chosen.label].split(), "--seed", seed, *more]
-            answer = TRAINED[chosen.label](split, Path(folder), chosen.out / seed, told)
+            answer = TRAINED[chosen.label](
+                split, Path(folder), chosen.out / f"{chosen.label}-{chosen.fold}-{seed}", told
+            )
         for name in ("valid", "test"):
             scores[f"{name}_f1"].append(macro_f1(split[name], answer(split[name])))
     print(json.dumps({"label": chosen.label, "fold": int(chosen.fold), **scores, **baselines(split)}))

@@ -109,3 +109,21 @@ def test_resuming_on_other_data_is_refused(other: TagData, named: str, tmp_path:
     with pytest.raises(RunError, match="hidden 12 → 8"):
         toy_tagging.fit(tmp_path / "run", steps=2, resume=True, hidden=8)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_a_run_that_knew_fewer_settings_goes_on(tmp_path: Path) -> None:
+    run = toy_tagging.fit(tmp_path / "run", steps=1)
+    config = json.loads((run / "config.json").read_text())
+    del config["settings"]["class_weights"]
+    (run / "config.json").write_text(json.dumps(config))
+    with pytest.raises(RunError, match='class_weights null → "sqrt"'):
+        toy_tagging.fit(run, steps=2, resume=True, class_weights="sqrt")
+    with pytest.warns(UserWarning, match="max_steps 1 → 2"):
+        toy_tagging.fit(run, steps=2, resume=True)
+
+
+def test_a_tag_of_sequences_left_out_is_told(tmp_path: Path) -> None:
+    long = Tokens(("x",) * 30, ("LONG",) * 30, "long")
+    data = TagData([*toy_tagging.DATA.train, long], [*toy_tagging.DATA.valid, long])
+    with pytest.warns(UserWarning, match=r"left out: 1 of 81"), pytest.warns(UserWarning, match=r"never saw.*LONG"):
+        toy_tagging.fit(tmp_path / "run", data=data, steps=1, max_length=20)

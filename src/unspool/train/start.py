@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -48,9 +48,18 @@ def start(
     """
     fixed = {"task": task, "cell": cell_name(cell), "settings": asdict(settings), **same}
     if resume:
-        check_same(Run.open(out), fixed)
+        run = Run.open(out)
+        check_same(run, {**fixed, "settings": _comparable(settings, run.config.get("settings"))})
     config = {**fixed, "training": asdict(training), **more, "origin": dict(origin or {})}
     return Run.create(out, config, files=files, resume=resume, force=force)
+
+
+def _comparable(settings: Any, former: Any) -> dict[str, Any]:
+    """The settings, without those at their default that the unspool that wrote `former` did not know."""
+    known = former if isinstance(former, dict) else {}
+    new = {field.name for field in fields(settings) if field.name not in known}
+    defaults = {field.name: field.default for field in fields(settings)}
+    return {name: value for name, value in asdict(settings).items() if name not in new or value != defaults[name]}
 
 
 def by_part(**fingerprints: Mapping[str, int]) -> dict[str, int]:

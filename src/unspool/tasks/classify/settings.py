@@ -32,7 +32,7 @@ class ClassifySettings:
     target: Annotated[str, "what a label is: classes, multilabel (a|b), ordinal or number"] = "classes"
     order: tuple[str, ...] = ()
     readout: Annotated[str, "from all steps to one vector: final (state), mean, max or attention"] = "final"
-    class_weights: Annotated[str, "none; balanced: rare classes weigh as much as frequent ones; sqrt: less"] = "none"
+    class_weights: Annotated[str, "balanced: all classes weigh the same, however rare; sqrt: half-way"] = "none"
     tokenizer: Annotated[str, "of texts: chars, words, bpe or sentencepiece"] = "bpe"
     vocabulary: Annotated[int, "of texts: most symbols"] = 6000
     min_count: Annotated[int, "of texts: times a symbol must occur to be in the vocabulary"] = 1

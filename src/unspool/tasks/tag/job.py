@@ -34,25 +34,23 @@ class TagJob:
     def loss(self, model: nn.Module, batch: TagBatch) -> tuple[Tensor, int]:
         """-w log p of the true tags, w their weights, summed, and the number of tokens."""
         assert isinstance(model, TagModel)
-        return self._loss(model, model(batch.words), batch)
+        weights = None if self._weights is None else self._weights.to(batch.tags.device)
+        return model.loss(model(batch.words), batch.tags, batch.words.lengths, weights)
 
     @torch.no_grad()
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """`loss` (that of `loss`, a token), `accuracy`, `macro_f1`, `span_precision`, `span_recall` and `span_f1`."""
+        """`loss` (nats a token, each with the same weight), `accuracy`, `macro_f1`, `span_precision`, `span_recall` and
+        `span_f1`."""
         assert isinstance(model, TagModel)
         device = next(model.parameters()).device
         scores, total, tokens = TagScores(prefixed=has_prefixes(self._tags)), 0.0, 0
         for batch in self._valid.epoch(0):
             batch = batch.to(device)
             found = model(batch.words)
-            loss, count = self._loss(model, found, batch)
+            loss, count = model.loss(found, batch.tags, batch.words.lengths)
             total, tokens = total + float(loss), tokens + count
             paths = best_tags(found, batch.words.lengths, crf=model.crf, rules=self._rules).tolist()
             for row, path in zip(batch.rows, paths, strict=True):
                 truth = self._valid.sequences[row].tags
                 scores.add(truth, [self._tags[number] for number in path[: len(truth)]])
         return {"loss": total / tokens if tokens else float("nan"), **scores.metrics()}
-
-    def _loss(self, model: TagModel, scores: Tensor, batch: TagBatch) -> tuple[Tensor, int]:
-        weights = None if self._weights is None else self._weights.to(scores)
-        return model.loss(scores, batch.tags, batch.words.lengths, weights)

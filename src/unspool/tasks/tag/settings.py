@@ -46,7 +46,9 @@ class TagSettings:
     dropout: Annotated[float, "share of units dropped: embeddings, between layers, before the output"] = 0.3
     recurrent_dropout: Annotated[float, "share of state units dropped, one mask a sequence"] = 0.0
     crf: Annotated[bool, "score neighbouring tags too: a linear-chain CRF"] = False
-    class_weights: Annotated[str, "none; balanced: rare tags weigh as much as frequent ones; sqrt: less"] = "none"
+    class_weights: Annotated[str, "balanced: all tags weigh the same, however rare; sqrt: half-way; not with a CRF"] = (
+        "none"
+    )
     constrain: Annotated[str, "forbid impossible transitions of BIO and IOBES tags: auto, yes or no"] = "auto"
     max_tokens: Annotated[int, "size of a batch: rows times longest row, padding included"] = 2000
     max_length: Annotated[int, "leave out training sequences with more tokens"] = 500

@@ -95,11 +95,11 @@ def train(
     out = Path(out)
     check(out, "tag", cell, files=(WORDS,), resume=resume, force=force)
     tags = _tags(data)
-    warn_of_unknown_tags(data.valid, tags)
     words = Words.load(out / WORDS) if resume else _learned_words(data.train, settings)
     constrained = _constrained(data.train, tags, settings)
     size = {"max_tokens": settings.max_tokens, "seed": settings.seed}
     train_batches = TagBatches(data.train, words, tags, **size, max_length=settings.max_length)
+    warn_of_unknown_tags(data.valid, {tag for sequence in train_batches.sequences for tag in sequence.tags})
     valid_batches = TagBatches(data.valid, words, tags, **size)
     torch.manual_seed(settings.seed)
     model = TagModel(cell, settings, words=words.size, tags=len(tags))
