@@ -236,7 +236,13 @@ def test_autocast_gives_the_same_dtypes(theirs: Any, packed: bool) -> None:
         x: Any = torch.randn(5, 2, 3, dtype=dtype)
         x = pack_padded_sequence(x, [5, 3]) if packed else x
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            pairs = list(zip(flat(ours(x)), flat(trained(x)), strict=True))
+            try:
+                expected = trained(x)
+            except RuntimeError as error:
+                if "could not create a primitive descriptor" in str(error):
+                    pytest.skip("oneDNN has no bf16 LSTM for this processor (no AVX-512): torch.nn.LSTM itself raises")
+                raise
+            pairs = list(zip(flat(ours(x)), flat(expected), strict=True))
         assert [a.dtype for a, _ in pairs] == [b.dtype for _, b in pairs]
         for a, b in pairs:
             torch.testing.assert_close(a.float(), b.float(), atol=0.02, rtol=0.02)
