@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from toy_forecasting import KINDS, SMALL, Leaky, fit, waves
+from toy_cell import Leaky
+from toy_forecasting import KINDS, SMALL, fit, waves
 
 import unspool
 from unspool.cells import GRUCell, LSTMCell

@@ -18,6 +18,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
+from toy_cell import Leaky
 
 import unspool
 from unspool.cells import GRUCell, LSTMCell
@@ -30,18 +31,6 @@ from unspool.train import TrainSettings
 
 TEXT = "one two three\ntwo three one\nthree one two\n" * 30
 SIZES: dict[str, Any] = {"hidden": 24, "embedding": 12, "batch": 8, "truncate": 16}
-
-
-class Leaky(unspool.Cell):
-    """A cell of the user's own."""
-
-    def __init__(self, input_size: int, hidden_size: int) -> None:
-        super().__init__(input_size, hidden_size)
-        self.x, self.h = nn.Linear(input_size, hidden_size), nn.Linear(hidden_size, hidden_size)
-
-    def forward(self, x: torch.Tensor, h: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        h = 0.5 * h + 0.5 * torch.tanh(self.x(x) + self.h(h))
-        return h, h
 
 
 def made(out: Path, cell: Any = GRUCell, steps: int = 350, **choices: Any) -> Path:

@@ -6,10 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from torch import nn
 
-import unspool
 from unspool.cells import GRUCell
 from unspool.data.series import Panel
 from unspool.tasks.forecast import ForecastData, ForecastSettings, train
@@ -26,18 +23,6 @@ KINDS = {
     "counts": {"model": "autoregressive", "output": "negative-binomial", "lags": (1, 3, 12)},
     "seasonal steps": {"model": "autoregressive", "scaling": "seasonal", "lags": (1, 3, 12)},
 }
-
-
-class Leaky(unspool.Cell):
-    """A cell of the user's own."""
-
-    def __init__(self, input_size: int, hidden_size: int) -> None:
-        super().__init__(input_size, hidden_size)
-        self.x, self.h = nn.Linear(input_size, hidden_size), nn.Linear(hidden_size, hidden_size)
-
-    def forward(self, x: torch.Tensor, h: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        h = 0.5 * h + 0.5 * torch.tanh(self.x(x) + self.h(h))
-        return h, h
 
 
 def waves(lengths: tuple[int, ...] = (90, 70, 50, 61)) -> Panel:

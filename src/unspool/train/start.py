@@ -57,9 +57,8 @@ def start(
 def _comparable(settings: Any, former: Any) -> dict[str, Any]:
     """The settings, without those at their default that the unspool that wrote `former` did not know."""
     known = former if isinstance(former, dict) else {}
-    new = {field.name for field in fields(settings) if field.name not in known}
     defaults = {field.name: field.default for field in fields(settings)}
-    return {name: value for name, value in asdict(settings).items() if name not in new or value != defaults[name]}
+    return {name: value for name, value in asdict(settings).items() if name in known or value != defaults[name]}
 
 
 def by_part(**fingerprints: Mapping[str, int]) -> dict[str, int]:
