@@ -97,7 +97,14 @@ def test_texts(letters: Path) -> None:
         assert list(answer.probabilities) == list("abcd") and sum(answer.probabilities.values()) == pytest.approx(1)
         assert max(answer.probabilities, key=answer.probabilities.__getitem__) == answer.label
     assert classifier.classify([]) == []
-    assert len(classifier.classify(["", "漢字", "  "])) == 3
+    assert len(classifier.classify(["漢字", "  "])) == 2
+
+
+def test_an_answer_to_nothing_is_said_to_be_one(letters: Path) -> None:
+    classifier = unspool.load(letters)
+    with pytest.warns(UserWarning, match=r"2 sequences without a step \(sequence 2 of the list first\): such"):
+        found = classifier.classify(["ab", "", "b", ""])
+    assert [answer.label for answer in found][::2] == ["a", "b"] and found[1] == found[3]
 
 
 def test_numbers(slopes: Path) -> None:

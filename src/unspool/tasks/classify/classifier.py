@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from collections.abc import Sequence as List
 from dataclasses import dataclass, replace
@@ -113,6 +114,7 @@ class Classifier:
 
     def attempt(self, sequences: Sequences) -> list[Prediction | str]:
         """The answer to each sequence, or why it has none, to be read after its place."""
+        _tell_of_empty(sequences)
         problems = self._problems(sequences)
         fine = [i for i, problem in enumerate(problems) if problem is None]
         chosen = sequences if len(fine) == len(problems) else sequences.select(np.array(fine, dtype=np.int64))
@@ -260,6 +262,18 @@ def _problems_of(inputs: Inputs, sequences: Sequences) -> list[str | None]:
     for i in np.flatnonzero(packed.lengths > STEP_LIMIT).tolist():
         found[i] = f"has {counted(packed.lengths[i], 'step')}; the limit is {STEP_LIMIT}. Cut it into parts"
     return found
+
+
+def _tell_of_empty(sequences: Sequences) -> None:
+    """Say that sequences without a step are answered too, though nothing in them tells the label."""
+    empty = np.flatnonzero(sequences.lengths == 0).tolist()
+    if empty:
+        first = f"{sequences.places(empty[0])}{' first' if len(empty) > 1 else ''}"
+        warnings.warn(
+            f"{counted(len(empty), 'sequence')} without a step ({first}): such an answer tells only which labels are "
+            "frequent",
+            stacklevel=4,
+        )
 
 
 def _check_finite(outputs: Tensor, sequences: Sequences) -> None:
