@@ -18,6 +18,7 @@ SMALL: dict[str, Any] = {
 KINDS = {
     "seasonal": {"scaling": "seasonal", "segment": 6},
     "parallel": {"scaling": "mean-abs", "segment": 3, "decoder": "parallel"},
+    "odd": {"scaling": "instance", "segment": 6, "odd": True, "calendar": False},
     "steps": {"scaling": "instance", "output": "gaussian", "lags": None},
     "deepar": {"model": "autoregressive", "output": "student-t", "scaling": "mean-abs"},
     "counts": {"model": "autoregressive", "output": "negative-binomial", "lags": (1, 3, 12)},

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from unspool.errors import ConfigError
 from unspool.layers.build import CellFactory
 from unspool.tasks.forecast.autoregressive import AutoregressiveForecaster
 from unspool.tasks.forecast.embed import WindowInputs
 from unspool.tasks.forecast.encoder_decoder import EncoderDecoderForecaster
 from unspool.tasks.forecast.features import Features
+from unspool.tasks.forecast.odd import OddForecaster
 from unspool.tasks.forecast.settings import ForecastSettings
 
-Network = EncoderDecoderForecaster | AutoregressiveForecaster
+Network = EncoderDecoderForecaster | OddForecaster | AutoregressiveForecaster
 
 
 def build(cell: CellFactory, settings: ForecastSettings, features: Features) -> Network:
@@ -18,4 +20,16 @@ def build(cell: CellFactory, settings: ForecastSettings, features: Features) -> 
     inputs = WindowInputs(features, settings, calendar=calendar, lags=len(settings.lags or ()))
     if settings.model == "autoregressive":
         return AutoregressiveForecaster(cell, settings, inputs)
-    return EncoderDecoderForecaster(cell, settings, inputs)
+    forecaster = EncoderDecoderForecaster(cell, settings, inputs)
+    return OddForecaster(_alone(forecaster, features)) if settings.odd else forecaster
+
+
+def _alone(forecaster: EncoderDecoderForecaster, features: Features) -> EncoderDecoderForecaster:
+    """`ConfigError` if it reads more of a step than the series itself."""
+    told = [role for role in ("known", "past") if any(features.widths(role))]
+    if told:
+        raise ConfigError(
+            f"odd forecasts cannot follow covariates, as what these add to every forecast cancels, but there are "
+            f"{' and '.join(told)} ones; leave them out, or leave odd out"
+        )
+    return forecaster

@@ -227,6 +227,19 @@ def output_of(settings: ForecastSettings) -> Output:
             return Point()
 
 
+def mirrored(output: Output, params: Tensor) -> Tensor:
+    """The numbers `[…, size]` that say of -z what `params` say of z; of quantiles, with levels as far below the median
+    as above it.
+
+    Example:
+        >>> mirrored(Gaussian(), torch.tensor([3.0, 0.5])).tolist()
+        [-3.0, 0.5]
+    """
+    turned = params.flip(-1) if isinstance(output, Quantiles) else params
+    middle = params.shape[-1] // 2 if isinstance(output, Quantiles) else 0
+    return torch.cat([turned[..., :middle], -turned[..., middle : middle + 1], turned[..., middle + 1 :]], -1)
+
+
 def _tensor(values: object) -> Tensor:
     return torch.from_numpy(np.asarray(values, dtype=np.float32))
 

@@ -14,6 +14,7 @@ from unspool.tasks.forecast.autoregressive import AutoregressiveForecaster
 from unspool.tasks.forecast.draws import SeriesDraws
 from unspool.tasks.forecast.encoder_decoder import EncoderDecoderForecaster
 from unspool.tasks.forecast.network import Network
+from unspool.tasks.forecast.odd import OddForecaster
 from unspool.tasks.forecast.rows import repeated
 from unspool.tasks.forecast.windows import WindowBatch, Windows
 
@@ -79,7 +80,7 @@ def _put_lags(network: AutoregressiveForecaster, now: Tensor, drawn: list[Tensor
 
 
 def _blockwise(
-    network: EncoderDecoderForecaster, windows: Windows, series: np.ndarray, horizon: int, paths: int,
+    network: EncoderDecoderForecaster | OddForecaster, windows: Windows, series: np.ndarray, horizon: int, paths: int,
     draw: SeriesDraws,
 ) -> np.ndarray:  # fmt: skip
     panel = repeated(windows.panel, series, copies=paths, rows=windows.reach, ahead=horizon)

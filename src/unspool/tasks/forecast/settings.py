@@ -25,7 +25,8 @@ class ForecastSettings:
     A forecast from step n reads a window of `context` steps before it, longer past values by `lags`, and what is known
     of the `horizon` steps after it. `encoder-decoder` writes the whole horizon at once, `segment` steps at each step of
     its recurrent layers: after the segment before it (`decoder="recurrent"`), or each from the encoder's last state
-    ("parallel", which far horizons gain by). `autoregressive` writes a step, draws from it and reads the draw (DeepAR).
+    ("parallel", which far horizons gain by); `odd` makes an odd function of it, see `OddForecaster`. `autoregressive`
+    writes a step, draws from it and reads the draw (DeepAR).
     None for `context`, `season` and `lags` means: what suits the frequency, see `Frequency`; for `output`, what suits
     the model.
     See `scale_of` for `scaling` and `unspool.tasks.forecast.outputs` for `output`; a point has no `levels`.
@@ -50,6 +51,11 @@ class ForecastSettings:
     decoder: Annotated[
         str, "of encoder-decoder: recurrent, or parallel, where each segment follows from the encoder's state alone"
     ] = "recurrent"
+    odd: Annotated[
+        bool,
+        "of encoder-decoder: forecast a mirrored series the other way round, at twice the time; for series that "
+        "rise as they fall, without calendar and covariates",
+    ] = False
     series_embedding: Annotated[int, "width of what is learned of each series by its name; 0: nothing"] = 0
     embedding: Annotated[int, "width of an embedded category, at most"] = 16
     hidden: Annotated[int, "units of each layer"] = 128
@@ -100,12 +106,30 @@ class ForecastSettings:
             )
         return ()
 
+    def _check_odd(self) -> None:
+        if self.model == "autoregressive":
+            raise ConfigError("odd belongs to encoder-decoder; leave odd out, or take that")
+        if self.calendar:
+            raise ConfigError(
+                "odd forecasts cannot follow the calendar, as what it adds to every forecast cancels; switch off the "
+                "calendar (--no-calendar), or leave odd out"
+            )
+        if self.output == "negative-binomial":
+            raise ConfigError("output negative-binomial counts from 0, so it cannot be mirrored; leave odd out")
+        if self.output == "quantiles" and not _symmetric(self.levels):
+            raise ConfigError(
+                f"levels are {self.levels}; odd forecasts need the median, and for each level below it one as far "
+                "above it"
+            )
+
     def _check_together(self) -> None:
         if self.output == "negative-binomial" and self.scaling not in ("mean-abs", "none"):
             raise ConfigError(
                 f"output negative-binomial counts from 0, which scaling {self.scaling} would move; take mean-abs or "
                 "none"
             )
+        if self.odd:
+            self._check_odd()
         if self.model == "autoregressive":
             if self.output in ("point", "quantiles"):
                 raise ConfigError(
@@ -118,3 +142,7 @@ class ForecastSettings:
                 raise ConfigError(f"decoder {self.decoder} belongs to encoder-decoder; leave decoder out")
         elif self.context is not None and self.context % self.segment:
             raise ConfigError(f"context {self.context} is no multiple of segment {self.segment}; choose one that is")
+
+
+def _symmetric(levels: tuple[float, ...]) -> bool:
+    return len(levels) % 2 == 1 and all(abs(a + b - 1) < 1e-9 for a, b in zip(levels, reversed(levels), strict=True))

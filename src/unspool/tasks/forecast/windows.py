@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -45,6 +45,15 @@ class WindowBatch:
     def z(self) -> Tensor:
         """`y` on the scale of its window, float32, 0 where nothing was seen: `[B, L + h]`."""
         return torch.where(self.seen, (self.y - self.loc) / self.scale, 0.0).float()
+
+    def mirrored(self) -> WindowBatch:
+        """Each value of the series as far on the other side of its `loc`: z and the lags with the other sign."""
+        y = torch.where(self.seen, 2 * self.loc - self.y, 0.0)
+        return replace(self, y=y, lags=torch.stack([-self.lags[..., 0], self.lags[..., 1]], -1))
+
+    def beside(self, other: WindowBatch) -> WindowBatch:
+        """The windows of both, these first."""
+        return WindowBatch(*(torch.cat([getattr(self, item.name), getattr(other, item.name)]) for item in fields(self)))
 
 
 class Windows:
