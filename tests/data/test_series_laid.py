@@ -130,23 +130,3 @@ def test_one_series_of_the_frequency_is_enough() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         from_frame(frame, SeriesColumns(), "h")
-
-
-@pytest.mark.parametrize(
-    ("rows", "freq", "told"),
-    [
-        (pd.date_range("2024-01-01", "2024-01-31", freq="bh"), None, "only 8 of the 24 steps of a day"),
-        (pd.date_range("2024-01-01", "2024-01-31", freq="bh"), "h", None),  # named, so it is meant
-        (pd.date_range("2024-01-01", "2024-01-04", freq="bh"), None, None),  # too few days to tell
-        (pd.date_range("2024-01-01", "2024-01-31", freq="h").delete(slice(40, 60)), None, None),
-        (pd.date_range("2024-01-01", "2024-03-31", freq="7h"), None, None),
-        (pd.date_range("2024-01-01", "2024-01-31", freq="B"), None, None),
-    ],
-)
-def test_hours_that_never_come_are_told(rows: pd.DatetimeIndex, freq: str | None, told: str | None) -> None:
-    frame = pd.DataFrame({"unique_id": "a", "ds": rows, "y": np.arange(len(rows)) % 7.0})
-    with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always")
-        panel = from_frame(frame, freq=freq)
-    assert panel.observed.sum() >= len(rows)
-    assert [bool(re.search(told or "", str(one.message))) for one in said] == ([] if told is None else [True])

@@ -107,6 +107,13 @@ def test_an_answer_to_nothing_is_said_to_be_one(letters: Path) -> None:
     assert [answer.label for answer in found][::2] == ["a", "b"] and found[1] == found[3]
 
 
+def test_spaces_are_nothing_to_a_tokenizer_that_splits_at_them(tmp_path: Path) -> None:
+    fit(tmp_path / "run", texts([(f"{x} {y}", x) for x in "ab" for y in "cdef"]), tokenizer="words", max_steps=1)
+    with pytest.warns(UserWarning, match=r"2 sequences without a step \(sequence 1 of the list first\): such"):
+        blank, nothing, _ = unspool.load(tmp_path / "run").classify(["  ", "", "a c"])
+    assert blank == nothing
+
+
 def test_numbers(slopes: Path) -> None:
     classifier = unspool.load(slopes)
     new = waves(seed=9)

@@ -17,7 +17,7 @@ from unspool.data.series.extent import NEVER, Extent, extent_of, steps_of_block
 from unspool.data.series.flat import blank, let_go
 from unspool.data.series.frequency import Frequency
 from unspool.data.series.gather import Block, Gathered
-from unspool.data.series.pace import check_pace, frequency_of, tell_of_closed_hours, tell_of_pace
+from unspool.data.series.pace import check_pace, frequency_of, tell_of_pace
 from unspool.data.series.panel import Panel
 from unspool.data.series.stamps import shown_stamp
 from unspool.data.series.static import static_covariate
@@ -83,7 +83,6 @@ def laid(gathered: Gathered, freq: str | Frequency | None, going_on: Collection[
     sparse = plan.used & (plan.last - plan.first > 1.9 * (extent.rows - 1))
     if freq is None:
         check_pace(gathered, frequency, sparse)
-        tell_of_closed_hours(gathered, frequency, plan.used)
     elif plan.used.any() and (sparse == plan.used).all():
         tell_of_pace(gathered, frequency, plan.used)
     used, names = np.flatnonzero(plan.used), gathered.ids.texts

@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 
+from unspool.data.series.closed import tell_of_closed_hours
 from unspool.data.series.frequency import Frequency
 from unspool.data.series.gather import Gathered
 from unspool.data.series.read_stamps import Clock
@@ -16,8 +17,6 @@ ROWS = 500_000
 
 ALONE = 100
 """Series that are looked at one by one, where all together have no frequency."""
-
-WEEK = np.timedelta64(7, "D")
 
 Stamps = list[tuple[str, np.ndarray]]
 """Names of series, and their stamps, sorted and distinct."""
@@ -45,10 +44,12 @@ def frequency_of(gathered: Gathered, freq: str | Frequency | None) -> Frequency:
     if named is not None:
         return named.fitted(np.concatenate([times for _, times in stamps]))
     try:
-        return Frequency.infer([times for _, times in stamps], clock.zone)
+        found = Frequency.infer([times for _, times in stamps], clock.zone)
     except DataError:
         refuse_mixed([(name, alone) for name, times in stamps[:ALONE] if (alone := _alone(times, clock.zone))])
         raise
+    tell_of_closed_hours(stamps, found)
+    return found
 
 
 def check_pace(gathered: Gathered, frequency: Frequency, sparse: np.ndarray) -> None:
@@ -81,24 +82,6 @@ def tell_of_pace(gathered: Gathered, frequency: Frequency, used: np.ndarray) -> 
         warnings.warn(
             f"no two rows are a step of frequency {frequency.alias!r} apart, the nearest are {int(apart.min())} steps: "
             "what lies between is read as missing; if these series have another frequency, give those of the right one",
-            stacklevel=2,
-        )
-
-
-def tell_of_closed_hours(gathered: Gathered, frequency: Frequency, used: np.ndarray) -> None:
-    """Warn where some times of the day never have a row of any of the first series, `used` `[N]` bool, in a week or
-    more: as at an exchange or in an office, where time stands still overnight."""
-    first = stamps_of_series(gathered, used & (np.cumsum(used) <= ALONE))
-    if not frequency.by_clock or not first or max(times[-1] - times[0] for _, times in first) < WEEK:
-        return
-    opened, day = np.concatenate([times for _, times in first]), np.timedelta64(1, "D")
-    step = np.diff(frequency.times(frequency.ordinals(opened[:1]) + np.arange(2)))[0]
-    seen, places = len(np.unique((opened - opened.astype("datetime64[D]")) // step)), int(day // step)
-    if day % step == np.timedelta64(0) and seen < places:
-        warnings.warn(
-            f"only {seen} of the {places} steps of a day (frequency {frequency.alias!r}) ever have a row: the others "
-            "are read as missing values; if time stands still between (office or trading hours), number the rows of "
-            "each series and train on these numbers (--freq 1)",
             stacklevel=2,
         )
 

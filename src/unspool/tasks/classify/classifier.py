@@ -114,8 +114,9 @@ class Classifier:
 
     def attempt(self, sequences: Sequences) -> list[Prediction | str]:
         """The answer to each sequence, or why it has none, to be read after its place."""
-        _tell_of_empty(sequences)
-        problems = self._problems(sequences)
+        packed = self._packed(sequences)
+        _tell_of_empty(packed[0], sequences)
+        problems = self._problems(sequences, packed)
         fine = [i for i, problem in enumerate(problems) if problem is None]
         chosen = sequences if len(fine) == len(problems) else sequences.select(np.array(fine, dtype=np.int64))
         answers = iter(self._predictions(chosen).tolist())
@@ -230,14 +231,18 @@ class Classifier:
 
     def _checked(self, given: Any, method: str) -> Sequences:
         sequences = as_sequences(given, self.kind, self.members[0].inputs, method)
-        for i, problem in enumerate(self._problems(sequences)):
+        for i, problem in enumerate(self._problems(sequences, self._packed(sequences))):
             if problem is not None:
                 raise DataError(f"{sequences.places(i)} {problem}")
         return sequences
 
-    def _problems(self, sequences: Sequences) -> list[str | None]:
+    def _packed(self, sequences: Sequences) -> list[Packed]:
+        """The sequences as each run reads them."""
+        return [member.inputs.pack(sequences) for member in self.members]
+
+    def _problems(self, sequences: Sequences, packed: list[Packed]) -> list[str | None]:
         """Why each sequence cannot be read, to be read after its place; None where it can."""
-        each = [_problems_of(member.inputs, sequences) for member in self.members]
+        each = [_problems_of(member.inputs, sequences, its) for member, its in zip(self.members, packed, strict=True)]
         return [next(filter(None, found), None) for found in zip(*each, strict=True)]
 
     def _predictions(self, sequences: Sequences, *, calibrated: bool = True) -> Tensor:
@@ -256,17 +261,16 @@ class Classifier:
         return Prediction(self.target.label(row), dict(zip(self.classes, row, strict=True)))
 
 
-def _problems_of(inputs: Inputs, sequences: Sequences) -> list[str | None]:
-    packed = inputs.pack(sequences)
+def _problems_of(inputs: Inputs, sequences: Sequences, packed: Packed) -> list[str | None]:
     found = inputs.problems(sequences, packed)
     for i in np.flatnonzero(packed.lengths > STEP_LIMIT).tolist():
         found[i] = f"has {counted(packed.lengths[i], 'step')}; the limit is {STEP_LIMIT}. Cut it into parts"
     return found
 
 
-def _tell_of_empty(sequences: Sequences) -> None:
+def _tell_of_empty(packed: Packed, sequences: Sequences) -> None:
     """Say that sequences without a step are answered too, though nothing in them tells the label."""
-    empty = np.flatnonzero(sequences.lengths == 0).tolist()
+    empty = np.flatnonzero(packed.lengths == 0).tolist()
     if empty:
         first = f"{sequences.places(empty[0])}{' first' if len(empty) > 1 else ''}"
         warnings.warn(

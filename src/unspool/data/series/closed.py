@@ -1,0 +1,45 @@
+"""Series whose rows keep to some hours of the day, as at an exchange or in an office: time stands still overnight."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+
+from unspool.data.series.frequency import Frequency
+from unspool.data.series.grids import DAY
+from unspool.data.series.stamps import nanoseconds, on_the_wall
+
+WEEK = 7 * DAY
+CLOSED = DAY // 8
+"""The least stretch of a day without a row that is taken for a closed door: three hours."""
+FULL = 0.8
+"""The least share of the open steps, on days with a row, that have one; fewer are gaps, not hours."""
+
+
+def tell_of_closed_hours(stamps: Sequence[tuple[str, np.ndarray]], frequency: Frequency) -> None:
+    """Warn of series, named, with sorted stamps, whose rows keep to some hours of the day for a week or more."""
+    if not frequency.by_clock:
+        return
+    step = int(np.diff(frequency.times(np.arange(2)).astype(np.int64))[0])
+    found = [(name, k) for name, times in stamps if DAY % step == 0 and (k := _open(times, step, frequency.zone))]
+    if found:
+        (name, steps), places = found[0], DAY // step
+        whose = f"series {name!r}" if len(stamps) == 1 else f"{len(found)} of {len(stamps)} series (first {name!r})"
+        warnings.warn(
+            f"rows of {whose} lie at only {steps} of the {places} steps of a day (frequency {frequency.alias!r}): the "
+            "others are read as missing values; if time stands still there (office or trading hours), number the rows "
+            f"of each series, and train with --freq 1 --season {steps}, the rows of a day, or with those of a week",
+            stacklevel=2,
+        )
+
+
+def _open(times: np.ndarray, step: int, zone: str | None) -> int:
+    """How many steps of a day have rows, if the others do not for a reason; else 0."""
+    wall = on_the_wall(nanoseconds(times), zone)
+    if not len(wall) or wall[-1] - wall[0] < WEEK:
+        return 0
+    places, days = np.unique(wall % DAY // step), len(np.unique(wall // DAY))
+    closed = int(np.diff(places, append=places[0] + DAY // step).max() - 1) * step
+    return len(places) if closed >= CLOSED and len(wall) >= FULL * days * len(places) else 0
