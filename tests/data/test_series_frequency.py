@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -176,7 +177,7 @@ def test_calendar_features_are_points_on_circles() -> None:
     hourly = Frequency.of("h")
     times = pd.date_range("2024-02-28", periods=72, freq="h")
     features = hourly.features(hourly.ordinals(times.to_numpy()))
-    assert features.shape == (72, 8) and features.dtype == np.float32 and len(hourly.feature_names) == 8
+    assert features.shape == (72, 8) and features.dtype == np.float32 and len(hourly.cycles) == 4
     assert np.allclose((features.reshape(72, 4, 2) ** 2).sum(-1), 1, atol=1e-6)
     day = times.to_series().dt
     part = [day.hour / 24, day.dayofweek / 7 + day.hour / 168, (day.day - 1) / day.days_in_month]
@@ -191,11 +192,32 @@ def test_calendar_features_are_points_on_circles() -> None:
 )  # fmt: skip
 def test_only_what_varies_is_a_feature(alias: str, count: int) -> None:
     frequency = Frequency.of(alias)
-    assert len(frequency.feature_names) == 2 * count == frequency.features(np.arange(5)).shape[1]
+    assert len(frequency.cycles) == count and frequency.features(np.arange(5)).shape[1] == 2 * count
     if count:
         first, last = frequency.located(np.array(["2000-01-01", "2020-01-01"], dtype="datetime64[ns]"))[0]
         features = frequency.features(np.random.default_rng(0).integers(first, last, 1000))
         assert (features.std(axis=0) > 0.1).all()
+
+
+@pytest.mark.parametrize(
+    ("alias", "first", "last", "cycles"),
+    [
+        ("h", "2024-01-01", "2024-01-02 23:00", ["hour of day"]),
+        ("h", "2024-01-01", "2024-01-02 22:00", []),
+        ("h", "2024-01-01", "2024-12-31 23:00", ["hour of day", "day of week", "day of month"]),
+        ("D", "2022-06-01", "2024-05-31", ["day of week", "day of month", "day of year"]),
+        ("D", "2022-06-01", "2024-05-28", ["day of week", "day of month"]),
+        ("MS", "2023-02-01", "2025-01-01", ["month of year"]),
+        ("MS", "2023-02-01", "2024-12-01", []),
+        ("1", 0, 1000, []),
+    ],
+)
+def test_cycles_that_come_but_once_are_no_features(alias: str, first: Any, last: Any, cycles: list[str]) -> None:
+    frequency = Frequency.of(alias)
+    stamps = np.array([first, last]) if alias == "1" else np.array([first, last], dtype="datetime64[ns]")
+    within = frequency.cycles_within(*frequency.ordinals(stamps).tolist())
+    assert list(within) == cycles
+    assert frequency.features(np.arange(5), within).shape == (5, 2 * len(cycles))
 
 
 def test_features_show_the_hour_on_the_wall() -> None:

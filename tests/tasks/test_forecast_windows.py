@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,8 @@ series = st.lists(st.floats(-100, 100) | st.just(float("nan")), min_size=1, max_
 
 
 def windows_of(panel: Panel, **how: Any) -> Windows:
-    return Windows(panel, Features.learn(panel, series=True), **HOW | how)
+    features = replace(Features.learn(panel, series=True), cycles=panel.frequency.cycles)
+    return Windows(panel, features, **HOW | how)
 
 
 def at(panel: Panel, i: int, step: int) -> float:
@@ -73,6 +75,20 @@ def test_what_is_hidden_is_as_if_it_were_cut_off(given_series: list[list[float]]
 def test_what_is_held_back_is_not_learned() -> None:
     features = Features.learn(covered(), series=False, until=np.array([2, 1]))
     assert {real.name: real.mean for real in features.reals} == {"size": 15, "rain": 2, "price": 1}
+
+
+def test_cycles_are_those_that_were_trained_on_twice() -> None:
+    panel = Panel.of({"a": range(30), "b": range(40)}, frequency="D", starts=["2024-01-01", "2024-02-10"])
+    assert Features.learn(panel, series=False).cycles == ("day of week", "day of month")  # 80 days from end to end
+    early = Features.learn(panel, series=False, until=np.array([20, 5]))
+    assert early.cycles == ("day of week",)
+    assert Features.from_json(early.to_json()) == early
+    before = {name: value for name, value in early.to_json().items() if name != "cycles"}
+    assert Features.from_json(before).cycles == panel.frequency.cycles
+    with pytest.raises(ValueError, match="cycles"):
+        Features.from_json(before | {"cycles": ["hour of day"]})
+    windows = Windows(panel, early, **HOW)
+    assert windows.batch(np.array([0]), np.array([10])).known.shape == (1, 7, 2)
 
 
 def covered() -> Panel:

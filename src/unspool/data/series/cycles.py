@@ -47,6 +47,23 @@ PLACES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 """How much of its cycle is over at each stamp, in [0, 1)."""
 
 
+LENGTHS = {
+    "second of minute": UNITS["min"], "minute of hour": UNITS["h"], "hour of day": DAY, "day of week": 7 * DAY,
+    "day of month": 30 * DAY, "day of year": 365 * DAY, "month of year": 365 * DAY,
+}  # fmt: skip
+"""Nanoseconds of a cycle, at least."""
+
+
+def held_twice(names: tuple[str, ...], span: int) -> tuple[str, ...]:
+    """Of these cycles those that `span` nanoseconds go through twice.
+
+    Example:
+        >>> held_twice(("hour of day", "day of week", "day of year"), 365 * DAY)
+        ('hour of day', 'day of week')
+    """
+    return tuple(name for name in names if 2 * LENGTHS[name] <= span)
+
+
 def places_of(steps: Steps) -> tuple[str, ...]:
     """The cycles in which stamps at these steps differ.
 

@@ -144,18 +144,32 @@ class Frequency:
         return stamps if self.integer else stamps.astype("datetime64[ns]")
 
     @property
-    def feature_names(self) -> tuple[str, ...]:
-        """Names of the calendar features: sine and cosine of each cycle in which steps differ."""
-        return tuple(f"{wave} of {name}" for name in cycles.places_of(self._steps) for wave in ("sine", "cosine"))
+    def cycles(self) -> tuple[str, ...]:
+        """The cycles of the calendar in which steps differ, the shortest first; none for whole numbers."""
+        return cycles.places_of(self._steps)
 
-    def features(self, ordinals: np.ndarray) -> np.ndarray:
-        """`[n, F]` float32: `feature_names` of each step, by the clock on the wall; F = 0 for whole numbers.
+    def cycles_within(self, first: int, last: int) -> tuple[str, ...]:
+        """Those of `cycles` that steps `first` to `last` go through twice: of others they show one round at most, of
+        which nobody knows whether it will come again.
+
+        Example:
+            >>> Frequency.of("D").cycles_within(0, 400)
+            ('day of week', 'day of month')
+        """
+        if self.integer:
+            return ()
+        begin, end = self._stamps(self._possible(np.array([first, last + 1], dtype=np.int64)))
+        return cycles.held_twice(self.cycles, int(end - begin))
+
+    def features(self, ordinals: np.ndarray, of: tuple[str, ...] | None = None) -> np.ndarray:
+        """`[n, 2 · cycles]` float32: sine and cosine of the place of each step in the cycles `of`, by default all, by
+        the clock on the wall.
 
         Example:
             >>> Frequency.of("MS").features(np.array([0, 3])).round(2).tolist()
             [[0.0, 1.0], [1.0, 0.0]]
         """
-        names = cycles.places_of(self._steps)
+        names = self.cycles if of is None else of
         if not names:
             return np.empty((len(ordinals), 0), dtype=np.float32)
         stamps = self._stamps(self._possible(np.asarray(ordinals, dtype=np.int64)))

@@ -58,6 +58,8 @@ class Category:
 class Features:
     """What was learned of the training data, to read any data of its kind in the same way.
 
+    Of the calendar, `cycles` are those that the training data goes through twice (docs/decisions/0026).
+
     Example:
         >>> panel = Panel.of({"a": [1.0, 2.0], "b": [3.0, 4.0]})
         >>> Features.learn(panel, series=True).categories[0].words
@@ -67,15 +69,18 @@ class Features:
     frequency: Frequency
     reals: tuple[Real, ...]
     categories: tuple[Category, ...]
+    cycles: tuple[str, ...] = ()
 
     @classmethod
     def learn(cls, panel: Panel, *, series: bool, until: np.ndarray | None = None) -> Features:
         """From the training data, of each series the first `until` steps, `[N]`; with `series`, its name too."""
         reals = [c for c in panel.covariates if c.words is None]
-        used = _first_rows(panel, panel.lengths if until is None else until) if reals else np.zeros(0, bool)
+        counts = panel.lengths if until is None else until
+        used = _first_rows(panel, counts) if reals else np.zeros(0, bool)
         words = tuple(Category(c.name, c.role, tuple(c.words)) for c in panel.covariates if c.words is not None)
         names = (Category(SERIES, "static", tuple(panel.ids)),) if series else ()
-        return cls(panel.frequency, tuple(Real.learn(c, used) for c in reals), (*names, *words))
+        cycles = panel.frequency.cycles_within(int(panel.starts.min()), int((panel.starts + counts).max()) - 1)
+        return cls(panel.frequency, tuple(Real.learn(c, used) for c in reals), (*names, *words), cycles)
 
     def widths(self, role: str) -> tuple[int, tuple[int, ...]]:
         """Of a role: how wide its real numbers are, and how many numbers each of its categories has."""
@@ -88,6 +93,7 @@ class Features:
             "frequency": [self.frequency.alias, self.frequency.zone, list(self.frequency.phase)],
             "reals": [[real.name, real.role, real.mean, real.deviation] for real in self.reals],
             "categories": [[c.name, c.role, list(c.words)] for c in self.categories],
+            "cycles": list(self.cycles),
         }
 
     @classmethod
@@ -97,7 +103,11 @@ class Features:
         words = tuple(Category(str(n), str(role), tuple(map(str, w))) for n, role, w in content["categories"])
         if not all(each.role in ROLES for each in (*reals, *words)) or not all(real.deviation > 0 for real in reals):
             raise ValueError("a covariate has no role, or no scale")
-        return cls(frequency_of(content["frequency"]), reals, words)
+        frequency = frequency_of(content["frequency"])
+        cycles = tuple(map(str, content.get("cycles", frequency.cycles)))  # runs from before 0026 read all
+        if not set(cycles) <= set(frequency.cycles):
+            raise ValueError(f"cycles {cycles}")
+        return cls(frequency, reals, words, cycles)
 
 
 def _first_rows(panel: Panel, counts: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ Network = EncoderDecoderForecaster | OddForecaster | AutoregressiveForecaster
 
 def build(cell: CellFactory, settings: ForecastSettings, features: Features) -> Network:
     """The network that `settings`, with season, context and lags filled in, ask for."""
-    calendar = len(features.frequency.feature_names) if settings.calendar else 0
+    calendar = 2 * len(features.cycles) if settings.calendar else 0
     inputs = WindowInputs(features, settings, calendar=calendar, lags=len(settings.lags or ()))
     if settings.model == "autoregressive":
         return AutoregressiveForecaster(cell, settings, inputs)

@@ -78,11 +78,11 @@ class Windows:
         self._features, self._reader = features, Reader(features, panel)
         self.until = panel.observed if until is None else until
         self._rows = np.diff(panel.offsets)
-        self._frequency, self._calendar = features.frequency, calendar
+        self._calendar = calendar
         self._first = int(panel.starts.min(initial=0)) - context
         last = int((panel.starts + self._rows).max(initial=0)) + horizon
         small = last - self._first <= CALENDAR_ROWS
-        self._table = self._frequency.features(np.arange(self._first, last)) if calendar and small else None
+        self._table = self._cycles_of(np.arange(self._first, last)) if calendar and small else None
 
     @property
     def reach(self) -> int:
@@ -135,7 +135,10 @@ class Windows:
         ordinals = self.panel.starts[series][:, None] + steps
         if self._table is not None:
             return self._table[ordinals - self._first]
-        return self._frequency.features(ordinals.ravel()).reshape(*steps.shape, -1)
+        return self._cycles_of(ordinals.ravel()).reshape(*steps.shape, -1)
+
+    def _cycles_of(self, ordinals: np.ndarray) -> np.ndarray:
+        return self._features.frequency.features(ordinals, self._features.cycles)
 
 
 class Draws:
