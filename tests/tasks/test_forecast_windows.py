@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unspool.data.series import Covariate, Panel
+from unspool.data.series import Covariate, Frequency, Panel
 from unspool.errors import DataError
 from unspool.tasks.forecast.features import Features
 from unspool.tasks.forecast.windows import Draws, Ends, Windows
@@ -89,6 +89,17 @@ def test_cycles_are_those_that_were_trained_on_twice() -> None:
         Features.from_json(before | {"cycles": ["hour of day"]})
     windows = Windows(panel, early, **HOW)
     assert windows.batch(np.array([0]), np.array([10])).known.shape == (1, 7, 2)
+
+
+def test_the_calendar_is_worked_out_for_the_steps_of_the_series_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not from 1970 on."""
+    panel = Panel.of([range(60), range(9)], frequency="h", starts=["2024-01-30", "2024-01-29"])
+    asked: list[np.ndarray] = []
+    features = Frequency.features
+    monkeypatch.setattr(Frequency, "features", lambda f, steps, of=None: asked.append(steps) or features(f, steps, of))
+    windows_of(panel)
+    (steps,) = asked
+    assert (steps[0], steps[-1]) == (int(panel.starts.min()) - 4, int(panel.starts.max()) + 60 + 2)
 
 
 def covered() -> Panel:

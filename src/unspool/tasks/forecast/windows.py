@@ -79,8 +79,9 @@ class Windows:
         self.until = panel.observed if until is None else until
         self._rows = np.diff(panel.offsets)
         self._calendar = calendar
-        self._first = int(panel.starts.min(initial=0)) - context
-        last = int((panel.starts + self._rows).max(initial=0)) + horizon
+        ends = panel.starts + self._rows
+        begin, end = (int(panel.starts.min()), int(ends.max())) if len(panel) else (0, 0)
+        self._first, last = begin - context, end + horizon
         small = last - self._first <= CALENDAR_ROWS
         self._table = self._cycles_of(np.arange(self._first, last)) if calendar and small else None
 
