@@ -45,9 +45,13 @@ def test_a_mirrored_series_is_forecast_the_other_way_round(output: str, scaling:
     up, down = model.predict(panel), model.predict(upside_down(panel))
     np.testing.assert_allclose(down.mean, -up.mean, rtol=1e-5, atol=1e-4)
     np.testing.assert_allclose(down.quantiles, -up.quantiles[..., ::-1], rtol=1e-5, atol=1e-4)
-    fit(tmp_path / "other", steps=10, **KINDS["odd"] | {"output": output, "scaling": scaling, "odd": False})
-    plain = unspool.load(tmp_path / "other")
-    assert np.abs(plain.predict(upside_down(panel)).mean + plain.predict(panel).mean).max() > 0.01
+
+
+def test_others_are_not(tmp_path: Path) -> None:
+    """The test before this one can fail."""
+    fit(tmp_path / "run", steps=10, **KINDS["odd"] | {"odd": False})
+    model, panel = unspool.load(tmp_path / "run"), waves()
+    assert np.abs(model.predict(upside_down(panel)).mean + model.predict(panel).mean).max() > 0.01
 
 
 @pytest.mark.parametrize("role", ["known", "past"])
