@@ -37,12 +37,13 @@ DAY_AND_NIGHT = pd.date_range("2024-01-01", "2024-01-31", freq="h")
     ("rows", "steps"),
     [
         ({"a": OFFICE}, "rows of series 'a' lie at only 8 of the 24 steps"),
-        ({"a": OFFICE, "b": DAY_AND_NIGHT, "c": OFFICE}, "rows of 2 of 3 series (first "),
+        ({"a": OFFICE, "b": DAY_AND_NIGHT, "c": OFFICE}, "rows of 2 of 3 series, as "),
+        ({f"s{i:03}": OFFICE[:80] for i in range(120)}, "rows of 100 of the first 100 series, as "),
         ({"a": days("2024-01-01", "2024-02-01", "15min", ("09:30", "15:59"))}, "only 26 of the 96"),
         ({"a": days("2024-01-01", "2024-06-01", "h", ("09:00", "16:00"), "Europe/Berlin")}, "only 8 of the 24"),
         ({"a": days("2024-01-01", "2024-02-01", "h", ("18:00", "02:00"))}, "only 9 of the 24"),
     ],
-    ids=["office", "two of three", "exchange", "clocks that change", "night"],
+    ids=["office", "two of three", "many", "exchange", "clocks that change", "night"],
 )
 def test_closed_hours_are_told(rows: dict[str, pd.DatetimeIndex], steps: str) -> None:
     message = told(rows)

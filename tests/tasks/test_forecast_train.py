@@ -79,6 +79,18 @@ def test_resumed_is_uninterrupted(tmp_path: Path) -> None:
         fit(tmp_path / "parts", steps=60, dropout=0.3, resume=True, panel=waves((90, 70, 50, 60)))
 
 
+def test_a_resumed_run_reads_the_cycles_it_began_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    days = Panel.of({"a": np.sin(np.arange(90.0))}, frequency="D", starts="2000-03-01")
+    with monkeypatch.context() as former:  # every cycle, and none named, as before docs/decisions/0026
+        former.setattr("unspool.data.series.cycles.held_twice", lambda names, span: names)
+        fit(tmp_path / "run", steps=20, panel=days)
+    path = tmp_path / "run" / "features.json"
+    content = json.loads(path.read_text())
+    assert content.pop("cycles")[-1] == "day of year"
+    path.write_text(json.dumps(content))
+    assert fit(tmp_path / "run", steps=40, panel=days, resume=True).steps == 40
+
+
 @pytest.mark.parametrize("cell", [LSTMCell, Leaky], ids=lambda cell: cell.__name__)
 def test_any_cell_does(cell: Any, tmp_path: Path) -> None:
     fit(tmp_path / "run", cell=cell, steps=2, layers=2, segment=3, residual=True)

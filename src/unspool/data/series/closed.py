@@ -16,21 +16,28 @@ CLOSED = DAY // 8
 """The least stretch of a day without a row that is taken for a closed door: three hours."""
 FULL = 0.8
 """The least share of the open steps, on days with a row, that have one; fewer are gaps, not hours."""
+MOST = 100
+"""Series that are looked at."""
 
 
 def tell_of_closed_hours(stamps: Sequence[tuple[str, np.ndarray]], frequency: Frequency) -> None:
-    """Warn of series, named, with sorted stamps, whose rows keep to some hours of the day for a week or more."""
+    """Warn of series, named, with sorted stamps, whose rows keep to some hours of the day for a week or more; the
+    first `MOST` are looked at."""
     if not frequency.by_clock:
         return
     step = int(np.diff(frequency.times(np.arange(2)).astype(np.int64))[0])
-    found = [(name, k) for name, times in stamps if DAY % step == 0 and (k := _open(times, step, frequency.zone))]
-    if found:
-        (name, steps), places = found[0], DAY // step
-        whose = f"series {name!r}" if len(stamps) == 1 else f"{len(found)} of {len(stamps)} series (first {name!r})"
+    if DAY % step:
+        return
+    looked_at = stamps[:MOST]
+    if found := [(name, steps) for name, times in looked_at if (steps := _open(times, step, frequency.zone))]:
+        name, steps = found[0]
+        of = "" if len(stamps) <= MOST else "the first "
+        whose = f"series {name!r}" if len(stamps) == 1 else f"{len(found)} of {of}{len(looked_at)} series, as {name!r},"
         warnings.warn(
-            f"rows of {whose} lie at only {steps} of the {places} steps of a day (frequency {frequency.alias!r}): the "
-            "others are read as missing values; if time stands still there (office or trading hours), number the rows "
-            f"of each series, and train with --freq 1 --season {steps}, the rows of a day, or with those of a week",
+            f"rows of {whose} lie at only {steps} of the {DAY // step} steps of a day (frequency {frequency.alias!r}): "
+            "the others are read as missing values; if time stands still there (office or trading hours), number the "
+            f"rows of each series, and train with --freq 1 --season {steps}, the rows of a day, or with those of a "
+            "week",
             stacklevel=2,
         )
 

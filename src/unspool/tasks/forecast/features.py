@@ -12,7 +12,10 @@ import numpy as np
 from unspool.data.scaler import mean_and_deviation
 from unspool.data.series import Covariate, Frequency, Panel
 from unspool.errors import DataError
+from unspool.train import Run
+from unspool.train.files import read_json, understood
 
+FEATURES = "features.json"
 ROLES = ("static", "past", "known")
 SERIES = "unique_id"
 """The name of the series' own names among the categories."""
@@ -108,6 +111,13 @@ class Features:
         if not set(cycles) <= set(frequency.cycles):
             raise ValueError(f"cycles {cycles}")
         return cls(frequency, reals, words, cycles)
+
+
+def read_features(run: Run) -> Features:
+    """What a run learned of its training data; `RunError` where its features.json is missing or damaged."""
+    content = read_json(run.path / FEATURES, "a forecaster's run holds what it learned of its covariates")
+    with understood(run.path / FEATURES):
+        return Features.from_json(content)
 
 
 def _first_rows(panel: Panel, counts: np.ndarray) -> np.ndarray:

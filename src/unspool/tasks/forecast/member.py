@@ -13,15 +13,13 @@ from unspool.cells.state import tensors
 from unspool.data.series import Panel
 from unspool.tasks.forecast.asked import Asked
 from unspool.tasks.forecast.draws import SeriesDraws
-from unspool.tasks.forecast.features import Features
+from unspool.tasks.forecast.features import Features, read_features
 from unspool.tasks.forecast.network import Network, build
 from unspool.tasks.forecast.paths import sampled
 from unspool.tasks.forecast.settings import ForecastSettings
-from unspool.tasks.forecast.train import FEATURES
 from unspool.tasks.forecast.widened import Widened
 from unspool.tasks.forecast.windows import WindowBatch, Windows
 from unspool.train import Run
-from unspool.train.files import read_json, understood
 from unspool.train.restored import check_task, config_read, restored
 
 BATCH = 256
@@ -107,9 +105,7 @@ def load_member(run: Run, cells: Sequence[type[Cell]]) -> Member:
             be handed in.
     """
     check_task(run, "forecast", "a forecaster")
-    content = read_json(run.path / FEATURES, "a forecaster's run holds what it learned of its covariates")
-    with understood(run.path / FEATURES):
-        features = Features.from_json(content)
+    features = read_features(run)
     with config_read(run):
         name, settings = str(run.config["cell"]), ForecastSettings(**run.config["settings"])
         if settings.context is None or settings.season is None or settings.lags is None:

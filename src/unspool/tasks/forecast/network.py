@@ -21,15 +21,17 @@ def build(cell: CellFactory, settings: ForecastSettings, features: Features) -> 
     if settings.model == "autoregressive":
         return AutoregressiveForecaster(cell, settings, inputs)
     forecaster = EncoderDecoderForecaster(cell, settings, inputs)
-    return OddForecaster(_alone(forecaster, features)) if settings.odd else forecaster
+    if not settings.odd:
+        return forecaster
+    _check_alone(features)
+    return OddForecaster(forecaster)
 
 
-def _alone(forecaster: EncoderDecoderForecaster, features: Features) -> EncoderDecoderForecaster:
-    """`ConfigError` if it reads more of a step than the series itself."""
+def _check_alone(features: Features) -> None:
+    """`ConfigError` where there is more to read of a step than the series itself."""
     told = [role for role in ("known", "past") if any(features.widths(role))]
     if told:
         raise ConfigError(
-            f"odd forecasts cannot follow covariates, as what these add to every forecast cancels, but there are "
+            "odd forecasts cannot follow covariates, as what these add to every forecast cancels, but there are "
             f"{' and '.join(told)} ones; leave them out, or leave odd out"
         )
-    return forecaster

@@ -18,7 +18,7 @@ from unspool.data.series import Panel, SeriesColumns
 from unspool.errors import DataError
 from unspool.tasks.forecast.calibrate import calibration
 from unspool.tasks.forecast.counts import no_count
-from unspool.tasks.forecast.features import Features
+from unspool.tasks.forecast.features import FEATURES, Features, read_features
 from unspool.tasks.forecast.job import ForecastJob, check_measure
 from unspool.tasks.forecast.network import Network, build
 from unspool.tasks.forecast.plan import planned
@@ -29,7 +29,6 @@ from unspool.train.kept import kept_said
 from unspool.train.placement import is_main
 from unspool.train.start import by_part, check, start
 
-FEATURES = "features.json"
 OVERLAP = 8
 """Forecasts to validate on that begin in a horizon. docs/decisions/0023 has the measurements."""
 
@@ -101,7 +100,8 @@ def train(
     held = held_back(valid, plan, apart=data.valid is not None)
     check_held(held, plan, apart=data.valid is not None)
     until = data.train.observed - (held if data.valid is None else 0)
-    features = Features.learn(data.train, series=bool(plan.series_embedding), until=until)
+    series = bool(plan.series_embedding)
+    features = read_features(Run.open(out)) if resume else Features.learn(data.train, series=series, until=until)
     learned_from = _windows(data.train, features, plan, until)
     draws = Draws(learned_from, batch=plan.batch, steps=plan.steps_per_epoch, seed=plan.seed)
     held_windows = _windows(valid, features, plan)
