@@ -29,7 +29,7 @@ CHOICES = (
 OF_HORIZON = {
     "96": "--segment 48 --hidden 512 --max-steps 1000",
     "192": "--segment 48 --hidden 512 --max-steps 1000",
-    "336": "--segment 48 --hidden 512 --max-steps 600 --odd",
+    "336": "--segment 48 --hidden 512 --max-steps 600 --odd --reversion",
     "720": "--segment 24 --hidden 256 --max-steps 400 --decoder parallel",
 }
 

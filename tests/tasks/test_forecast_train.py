@@ -134,6 +134,8 @@ def test_the_plan_stands_in_the_config(tmp_path: Path) -> None:
         ({"odd": True, "calendar": False, "output": "negative-binomial"}, "cannot be mirrored"),
         ({"odd": True, "calendar": False, "levels": (0.1, 0.5, 0.8)}, "for each level below it"),
         ({"odd": True, "calendar": False, "levels": (0.1, 0.9)}, "need the median"),
+        ({"reversion": True, "model": "autoregressive"}, "reversion belongs to encoder-decoder"),
+        ({"reversion": True, "output": "negative-binomial"}, "cannot be moved"),
         ({"segment": 5}, "context 24 is no multiple of segment 5"),
         ({"lags": (0,)}, "lags are"),
         ({"seed": -1}, "seed is -1"),

@@ -147,6 +147,21 @@ def test_other_data_is_read_as_the_training_data_was() -> None:
     assert codes.tolist() == [[2], [0]]
 
 
+def test_windows_know_how_far_off_the_mean_they_lie() -> None:
+    nan = np.nan
+    panel = Panel.of({"a": [1.0, nan, 3.0, 8.0], "b": [2.0, 2.0, 2.0, 5.0]})
+    features = Features.learn(panel, series=False, means=True, until=np.array([3, 3]))
+    assert features.means == {"a": 2.0, "b": 2.0} and Features.from_json(features.to_json()) == features
+    windows = Windows(panel, features, **HOW | {"context": 2})
+    assert windows.batch(np.array([0, 0, 1]), np.array([3, 4, 4])).off_mean.tolist() == [[1.0], [3.5], [1.5]]
+    assert windows.batch(np.array([0]), np.array([0])).off_mean.tolist() == [[0.0]]  # nothing was seen
+    with pytest.warns(UserWarning, match=r"new to the model \(c\)"):
+        other = Windows(Panel.of({"c": [7.0, 7.0]}), features, **HOW)
+    assert other.batch(np.array([0]), np.array([2])).off_mean.tolist() == [[0.0]]
+    with pytest.raises(ValueError, match="not finite"):
+        Features.from_json(features.to_json() | {"means": {"a": nan}})
+
+
 @given(st.lists(series, min_size=1, max_size=4), st.integers(0, 3))
 def test_draws_are_windows_that_can_be_learned_from(given_series: list[list[float]], epoch: int) -> None:
     panel = Panel.of([*given_series, [1.0, 2.0]])

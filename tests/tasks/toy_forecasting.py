@@ -17,7 +17,7 @@ SMALL: dict[str, Any] = {
 }  # fmt: skip
 KINDS = {
     "seasonal": {"scaling": "seasonal", "segment": 6},
-    "parallel": {"scaling": "mean-abs", "segment": 3, "decoder": "parallel"},
+    "parallel": {"scaling": "mean-abs", "segment": 3, "decoder": "parallel", "reversion": True},
     "odd": {"scaling": "instance", "segment": 6, "odd": True, "calendar": False},
     "steps": {"scaling": "instance", "output": "gaussian", "lags": None},
     "deepar": {"model": "autoregressive", "output": "student-t", "scaling": "mean-abs"},

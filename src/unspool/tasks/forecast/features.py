@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,8 @@ class Category:
 class Features:
     """What was learned of the training data, to read any data of its kind in the same way.
 
-    Of the calendar, `cycles` are those that the training data goes through twice (docs/decisions/0026).
+    Of the calendar, `cycles` are those that the training data goes through twice (docs/decisions/0026). `means` are
+    those of the series that had a value, by name; None where they are not read.
 
     Example:
         >>> panel = Panel.of({"a": [1.0, 2.0], "b": [3.0, 4.0]})
@@ -73,17 +75,20 @@ class Features:
     reals: tuple[Real, ...]
     categories: tuple[Category, ...]
     cycles: tuple[str, ...] = ()
+    means: Mapping[str, float] | None = None
 
     @classmethod
-    def learn(cls, panel: Panel, *, series: bool, until: np.ndarray | None = None) -> Features:
-        """From the training data, of each series the first `until` steps, `[N]`; with `series`, its name too."""
+    def learn(cls, panel: Panel, *, series: bool, means: bool = False, until: np.ndarray | None = None) -> Features:
+        """From the training data, of each series the first `until` steps, `[N]`; with `series`, its name too, and with
+        `means`, its mean."""
         reals = [c for c in panel.covariates if c.words is None]
         counts = panel.lengths if until is None else until
         used = _first_rows(panel, counts) if reals else np.zeros(0, bool)
         words = tuple(Category(c.name, c.role, tuple(c.words)) for c in panel.covariates if c.words is not None)
         names = (Category(SERIES, "static", tuple(panel.ids)),) if series else ()
         cycles = panel.frequency.cycles_within(int(panel.starts.min()), int((panel.starts + counts).max()) - 1)
-        return cls(panel.frequency, tuple(Real.learn(c, used) for c in reals), (*names, *words), cycles)
+        found = _means(panel, counts) if means else None
+        return cls(panel.frequency, tuple(Real.learn(c, used) for c in reals), (*names, *words), cycles, found)
 
     def widths(self, role: str) -> tuple[int, tuple[int, ...]]:
         """Of a role: how wide its real numbers are, and how many numbers each of its categories has."""
@@ -97,6 +102,7 @@ class Features:
             "reals": [[real.name, real.role, real.mean, real.deviation] for real in self.reals],
             "categories": [[c.name, c.role, list(c.words)] for c in self.categories],
             "cycles": list(self.cycles),
+            **({} if self.means is None else {"means": dict(self.means)}),
         }
 
     @classmethod
@@ -110,7 +116,10 @@ class Features:
         cycles = tuple(map(str, content.get("cycles", frequency.cycles)))  # runs from before 0026 read all
         if not set(cycles) <= set(frequency.cycles):
             raise ValueError(f"cycles {cycles}")
-        return cls(frequency, reals, words, cycles)
+        means = {str(n): float(m) for n, m in content["means"].items()} if "means" in content else None
+        if not all(map(isfinite, (means or {}).values())):
+            raise ValueError("the mean of a series is not finite")
+        return cls(frequency, reals, words, cycles, means)
 
 
 def read_features(run: Run) -> Features:
@@ -124,6 +133,16 @@ def _first_rows(panel: Panel, counts: np.ndarray) -> np.ndarray:
     """Which rows are among the first `counts` `[N]` of their series: `[rows]`."""
     places = np.arange(len(panel.y)) - np.repeat(panel.offsets[:-1], panel.lengths)
     return places < np.repeat(counts, panel.lengths)
+
+
+def _means(panel: Panel, counts: np.ndarray) -> dict[str, float]:
+    """The mean of what was seen in the first `counts` `[N]` steps of each series, by its name."""
+    found: dict[str, float] = {}
+    for i, name in enumerate(panel.ids):
+        values = panel.history(i)[: int(counts[i])]
+        if (seen := values[~np.isnan(values)]).size:
+            found[name] = float(seen.mean())
+    return found
 
 
 def frequency_of(content: Any) -> Frequency:
@@ -160,6 +179,8 @@ class Reader:
         }
         for real in features.reals:
             self._covariate(real.name, real.role, words=False)
+        means = features.means
+        self._means = None if means is None else np.array([means.get(name, np.nan) for name in panel.ids])
         self._warn_of_unknown(features, panel)
 
     def _covariate(self, name: str, role: str, *, words: bool) -> Covariate:
@@ -174,15 +195,26 @@ class Reader:
         return found
 
     def _warn_of_unknown(self, features: Features, panel: Panel) -> None:
-        for category in features.categories:
-            words = panel.ids if category.name == SERIES else self._given[category.name].words or ()
-            new = sorted(set(words) - set(category.words))
-            if new:
+        known = {category.name: category.words for category in features.categories}
+        if features.means is not None:
+            known[SERIES] = tuple(features.means)
+        for name, words in known.items():
+            given = panel.ids if name == SERIES else self._given[name].words or ()
+            if new := sorted(set(given) - set(words)):
                 warnings.warn(
-                    f"{len(new)} values of {category.name!r} are new to the model ({', '.join(new[:5])}); it reads "
-                    "them as unknown",
+                    f"{len(new)} values of {name!r} are new to the model ({', '.join(new[:5])}); it reads them as "
+                    "unknown",
                     stacklevel=4,
                 )
+
+    def off_mean(self, series: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """The mean of each window `y` `[B, L]` of `series` `[B]` less that of the series in training, 0 where either is
+        not known: `[B, 1]`; `[B, 0]` if that is not read."""
+        if self._means is None:
+            return np.zeros((len(y), 0))
+        seen = ~np.isnan(y)
+        off = np.where(seen, y - self._means[series, None], 0.0).sum(1) / np.maximum(seen.sum(1), 1)
+        return np.nan_to_num(off)[:, None]
 
     def reals(self, role: str, rows: np.ndarray, valid: np.ndarray) -> np.ndarray:
         """The real numbers of a role at `rows`, none where not `valid`: `[…, widths]` float32."""

@@ -9,9 +9,10 @@ from unspool.tasks.forecast.embed import WindowInputs
 from unspool.tasks.forecast.encoder_decoder import EncoderDecoderForecaster
 from unspool.tasks.forecast.features import Features
 from unspool.tasks.forecast.odd import OddForecaster
+from unspool.tasks.forecast.reverting import RevertingForecaster
 from unspool.tasks.forecast.settings import ForecastSettings
 
-Network = EncoderDecoderForecaster | OddForecaster | AutoregressiveForecaster
+Network = EncoderDecoderForecaster | OddForecaster | RevertingForecaster | AutoregressiveForecaster
 
 
 def build(cell: CellFactory, settings: ForecastSettings, features: Features) -> Network:
@@ -21,10 +22,10 @@ def build(cell: CellFactory, settings: ForecastSettings, features: Features) -> 
     if settings.model == "autoregressive":
         return AutoregressiveForecaster(cell, settings, inputs)
     forecaster = EncoderDecoderForecaster(cell, settings, inputs)
-    if not settings.odd:
-        return forecaster
-    _check_alone(features)
-    return OddForecaster(forecaster)
+    if settings.odd:
+        _check_alone(features)
+        forecaster = OddForecaster(forecaster)
+    return RevertingForecaster(forecaster) if settings.reversion else forecaster
 
 
 def _check_alone(features: Features) -> None:

@@ -146,10 +146,10 @@ class Quantiles:
 
     def __init__(self, levels: Sequence[float]) -> None:
         self.levels, self.size = tuple(levels), len(levels)
-        self._middle = int(np.abs(np.asarray(levels) - 0.5).argmin())
+        self.middle = int(np.abs(np.asarray(levels) - 0.5).argmin())
 
     def _all(self, params: Tensor) -> Tensor:
-        middle = self._middle
+        middle = self.middle
         steps = softplus(params)
         below = -steps[..., :middle].flip(-1).cumsum(-1).flip(-1)
         above = steps[..., middle + 1 :].cumsum(-1)
@@ -236,8 +236,25 @@ def mirrored(output: Output, params: Tensor) -> Tensor:
         [-3.0, 0.5]
     """
     turned = params.flip(-1) if isinstance(output, Quantiles) else params
-    middle = params.shape[-1] // 2 if isinstance(output, Quantiles) else 0
-    return torch.cat([turned[..., :middle], -turned[..., middle : middle + 1], turned[..., middle + 1 :]], -1)
+    below, middle, above = _around_middle(output, turned)
+    return torch.cat([below, -middle, above], -1)
+
+
+def shifted(output: Output, params: Tensor, by: Tensor) -> Tensor:
+    """The numbers `[…, size]` that say of z + by, `by` `[…]`, what `params` say of z.
+
+    Example:
+        >>> shifted(Gaussian(), torch.tensor([3.0, 0.5]), torch.tensor(2.0)).tolist()
+        [5.0, 0.5]
+    """
+    below, middle, above = _around_middle(output, params)
+    return torch.cat([below, middle + by.unsqueeze(-1), above], -1)
+
+
+def _around_middle(output: Output, params: Tensor) -> Sequence[Tensor]:
+    """`params` up to the number that says where z lies, that number `[…, 1]`, and those after it."""
+    middle = output.middle if isinstance(output, Quantiles) else 0
+    return params.split([middle, 1, params.shape[-1] - middle - 1], -1)
 
 
 def _tensor(values: object) -> Tensor:

@@ -12,9 +12,7 @@ from unspool.cells.state import map_tensors
 from unspool.layers.stream import stream
 from unspool.tasks.forecast.autoregressive import AutoregressiveForecaster
 from unspool.tasks.forecast.draws import SeriesDraws
-from unspool.tasks.forecast.encoder_decoder import EncoderDecoderForecaster
 from unspool.tasks.forecast.network import Network
-from unspool.tasks.forecast.odd import OddForecaster
 from unspool.tasks.forecast.rows import repeated
 from unspool.tasks.forecast.windows import WindowBatch, Windows
 
@@ -80,8 +78,7 @@ def _put_lags(network: AutoregressiveForecaster, now: Tensor, drawn: list[Tensor
 
 
 def _blockwise(
-    network: EncoderDecoderForecaster | OddForecaster, windows: Windows, series: np.ndarray, horizon: int, paths: int,
-    draw: SeriesDraws,
+    network: Network, windows: Windows, series: np.ndarray, horizon: int, paths: int, draw: SeriesDraws
 ) -> np.ndarray:  # fmt: skip
     panel = repeated(windows.panel, series, copies=paths, rows=windows.reach, ahead=horizon)
     inner, at_once = windows.of(panel, until=panel.lengths), max(ROWS // paths, 1)

@@ -25,8 +25,9 @@ class ForecastSettings:
     A forecast from step n reads a window of `context` steps before it, longer past values by `lags`, and what is known
     of the `horizon` steps after it. `encoder-decoder` writes the whole horizon at once, `segment` steps at each step of
     its recurrent layers: after the segment before it (`decoder="recurrent"`), or each from the encoder's last state
-    ("parallel", which far horizons gain by); `odd` makes an odd function of it, see `OddForecaster`. `autoregressive`
-    writes a step, draws from it and reads the draw (DeepAR).
+    ("parallel", which far horizons gain by); `odd` makes an odd function of it, see `OddForecaster`, and `reversion`
+    one that knows the mean of the series, see `RevertingForecaster`. `autoregressive` writes a step, draws from it and
+    reads the draw (DeepAR).
     None for `context`, `season` and `lags` means: what suits the frequency, see `Frequency`; for `output`, what suits
     the model.
     See `scale_of` for `scaling` and `unspool.tasks.forecast.outputs` for `output`; a point has no `levels`.
@@ -55,6 +56,11 @@ class ForecastSettings:
         bool,
         "of encoder-decoder: forecast a mirrored series the other way round, at twice the time; for series that "
         "rise as they fall, without calendar and covariates",
+    ] = False
+    reversion: Annotated[
+        bool,
+        "of encoder-decoder: draw the forecast to the mean of its series in training, by a share learned for each step "
+        "ahead; for series that come back to where they were",
     ] = False
     series_embedding: Annotated[int, "width of what is learned of each series by its name; 0: nothing"] = 0
     embedding: Annotated[int, "width of an embedded category, at most"] = 16
@@ -130,6 +136,8 @@ class ForecastSettings:
             )
         if self.odd:
             self._check_odd()
+        if self.reversion and self.output == "negative-binomial":
+            raise ConfigError("output negative-binomial counts from 0, so it cannot be moved; leave reversion out")
         if self.model == "autoregressive":
             if self.output in ("point", "quantiles"):
                 raise ConfigError(
@@ -138,6 +146,8 @@ class ForecastSettings:
                 )
             if self.segment > 1:
                 raise ConfigError("segment belongs to encoder-decoder; an autoregressive model writes step by step")
+            if self.reversion:
+                raise ConfigError("reversion belongs to encoder-decoder; leave reversion out, or take that")
             if self.decoder != "recurrent":
                 raise ConfigError(f"decoder {self.decoder} belongs to encoder-decoder; leave decoder out")
         elif self.context is not None and self.context % self.segment:

@@ -100,8 +100,7 @@ def train(
     held = held_back(valid, plan, apart=data.valid is not None)
     check_held(held, plan, apart=data.valid is not None)
     until = data.train.observed - (held if data.valid is None else 0)
-    series = bool(plan.series_embedding)
-    features = read_features(Run.open(out)) if resume else Features.learn(data.train, series=series, until=until)
+    features = read_features(Run.open(out)) if resume else learned(data.train, plan, until)
     learned_from = _windows(data.train, features, plan, until)
     draws = Draws(learned_from, batch=plan.batch, steps=plan.steps_per_epoch, seed=plan.seed)
     held_windows = _windows(valid, features, plan)
@@ -138,6 +137,11 @@ def _calibrated(summary: Summary, run: Run, model: Network, plan: ForecastSettin
         with kept_said(run), run.locked():
             run.change(calibration=measured)
     return replace(summary, best={**summary.best, **measured})
+
+
+def learned(panel: Panel, plan: ForecastSettings, until: np.ndarray) -> Features:
+    """What `plan` reads besides the values, of the first `until` steps of each series."""
+    return Features.learn(panel, series=bool(plan.series_embedding), means=plan.reversion, until=until)
 
 
 def check_values(panel: Panel, plan: ForecastSettings) -> None:

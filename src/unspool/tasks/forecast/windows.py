@@ -25,6 +25,7 @@ class WindowBatch:
     `y` `[B, L + h]` float64, 0 where not `seen`; `seen`, and `loc`, `scale`, float64, are as large. `lags`
     `[B, L + h, G, 2]`: past values on the scale of the window, and whether there are such. `known` `[B, L + h, K]`,
     `past` `[B, L, P]`, `static` `[B, S]`: real numbers; `known_codes`, `past_codes`, `static_codes`: of categories.
+    `off_mean` `[B, 1]` float64: the mean of the window less that of its series in training; `[B, 0]` if not read.
     """
 
     y: Tensor
@@ -38,6 +39,7 @@ class WindowBatch:
     known_codes: Tensor
     past_codes: Tensor
     static_codes: Tensor
+    off_mean: Tensor
 
     def to(self, device: torch.device | str) -> WindowBatch:
         return WindowBatch(*(getattr(self, item.name).to(device) for item in fields(self)))
@@ -112,6 +114,7 @@ class Windows:
         codes = {f"{role}_codes": reader.codes(role, *where) for role, where in places.items()}
         reals["known"] = np.concatenate([self._calendar_at(series, steps), reals["known"]], -1)
         values = {"y": np.nan_to_num(y), "seen": ~np.isnan(y), "loc": loc, "scale": scale}
+        values["off_mean"] = reader.off_mean(series, y[:, : self.context])
         arrays = {**values, "lags": self._lagged(series, steps, loc, scale), **reals, **codes}
         return WindowBatch(**{name: torch.from_numpy(array) for name, array in arrays.items()})
 

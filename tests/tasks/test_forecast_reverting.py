@@ -1,0 +1,86 @@
+"""Forecasters that know the mean of a series, and draw their forecasts to it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from toy_forecasting import KINDS, fit, waves
+
+import unspool
+from unspool.data.series import Panel
+from unspool.tasks.forecast import Forecaster
+from unspool.tasks.forecast.features import read_features
+from unspool.tasks.forecast.outputs import Gaussian, Output, Point, Quantiles, StudentsT, shifted
+from unspool.tasks.forecast.reverting import RevertingForecaster
+from unspool.train import Run
+
+LEVELS = (0.1, 0.4, 0.75, 0.9)
+OUTPUTS = [Point(), Gaussian(), StudentsT(), Quantiles(LEVELS)]
+
+
+@pytest.mark.parametrize("output", OUTPUTS, ids=lambda output: type(output).__name__)
+def test_a_shifted_distribution_is_elsewhere_and_as_wide(output: Output) -> None:
+    torch.manual_seed(0)
+    params, by, zero, one = torch.randn(4, 3, output.size), torch.randn(4, 3), torch.zeros(4, 3), torch.ones(4, 3)
+    moved = shifted(output, params, by)
+    expected = output.quantiles(params, LEVELS, zero, one) + by.unsqueeze(-1)
+    torch.testing.assert_close(output.quantiles(moved, LEVELS, zero, one), expected)
+    torch.testing.assert_close(output.mean(moved, zero, one), output.mean(params, zero, one) + by)
+    y = torch.randn(4, 3)
+    torch.testing.assert_close(output.losses(moved, y + by, zero, one), output.losses(params, y, zero, one))
+
+
+def wandering(seed: int, decay: float = 0.9) -> Panel:
+    """Series that wander, each around a mean of its own: y_t - m = decay · (y_{t-1} - m) + noise."""
+    noise = np.random.default_rng(seed).normal(size=(6, 400))
+    off = np.zeros_like(noise)
+    for t in range(1, noise.shape[1]):
+        off[:, t] = decay * off[:, t - 1] + noise[:, t]
+    return Panel.of({f"s{i}": 20.0 * i + row for i, row in enumerate(off)})
+
+
+CHOICES: dict[str, Any] = {
+    "scaling": "last", "output": "point", "calendar": False, "lags": (), "context": 2, "steps": 400,
+}  # fmt: skip
+
+
+def test_the_share_that_comes_back_is_learned(tmp_path: Path) -> None:
+    panel = wandering(0)
+    for name, reversion in (("with", True), ("without", False)):
+        fit(tmp_path / name, panel=panel, reversion=reversion, **CHOICES)
+    scores = {}
+    for name in ("with", "without"):
+        found = unspool.load(tmp_path / name).compare(wandering(0), windows=40, step=1)
+        scores[name] = next(iter(found.values())).scores.mse
+    # Of the latest value 1 - 0.9^k comes back in k steps; without the mean the best is to stay, or nearly so.
+    assert scores["with"] < 0.9 * scores["without"]
+
+
+def test_a_series_that_training_did_not_have_is_not_drawn(tmp_path: Path) -> None:
+    fit(tmp_path / "run", panel=wandering(0), reversion=True, **CHOICES)
+    model: Forecaster = unspool.load(tmp_path / "run")
+    high = {"s1": np.full(30, 25.0), "new": np.full(30, 25.0)}
+    with pytest.warns(UserWarning, match=r"1 values of 'unique_id' are new to the model \(new\)"):
+        known, new = model.predict(Panel.of(high)).mean
+    assert (known[2:] < new[2:] - 0.5).all()  # 5 above its mean
+    (network,) = model.networks
+    assert isinstance(network, RevertingForecaster)
+    network.share.data.zero_()
+    with pytest.warns(UserWarning, match="new to the model"):
+        np.testing.assert_allclose(model.predict(Panel.of(high)).mean[1], new, rtol=1e-6)
+
+
+def test_odd_forecasts_are_odd_about_the_mean(tmp_path: Path) -> None:
+    fit(tmp_path / "run", steps=20, reversion=True, **KINDS["odd"] | {"scaling": "last"})
+    model: Forecaster = unspool.load(tmp_path / "run")
+    panel, means = waves(), read_features(Run.open(tmp_path / "run")).means
+    assert means is not None
+    center = np.repeat([means[name] for name in panel.ids], panel.lengths)
+    up, down = model.predict(panel), model.predict(replace(panel, y=2 * center - panel.y))
+    middle = np.array([means[name] for name in panel.ids])[:, None]
+    np.testing.assert_allclose(down.mean - middle, middle - up.mean, rtol=1e-4, atol=1e-3)
