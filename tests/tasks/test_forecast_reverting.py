@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from toy_forecasting import KINDS, fit, waves
 
 import unspool
 from unspool.data.series import Panel
+from unspool.errors import RunError
 from unspool.tasks.forecast import Forecaster
 from unspool.tasks.forecast.features import read_features
 from unspool.tasks.forecast.outputs import Gaussian, Output, Point, Quantiles, StudentsT, shifted
@@ -78,9 +80,36 @@ def test_a_series_that_training_did_not_have_is_not_drawn(tmp_path: Path) -> Non
 def test_odd_forecasts_are_odd_about_the_mean(tmp_path: Path) -> None:
     fit(tmp_path / "run", steps=20, reversion=True, **KINDS["odd"] | {"scaling": "last"})
     model: Forecaster = unspool.load(tmp_path / "run")
-    panel, means = waves(), read_features(Run.open(tmp_path / "run")).means
+    panel, means = waves(), read_features(Run.open(tmp_path / "run"), means=True).means
     assert means is not None
     center = np.repeat([means[name] for name in panel.ids], panel.lengths)
     up, down = model.predict(panel), model.predict(replace(panel, y=2 * center - panel.y))
     middle = np.array([means[name] for name in panel.ids])[:, None]
     np.testing.assert_allclose(down.mean - middle, middle - up.mean, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize(("scaling", "drawn"), [("instance", False), ("seasonal", False), ("last", True)])
+def test_a_window_that_stands_still_far_off_is_left_there(scaling: str, drawn: bool, tmp_path: Path) -> None:
+    """Its own scale is next to nothing, and the distance on it without bounds."""
+    fit(tmp_path / "run", panel=wandering(0), reversion=True, **CHOICES | {"scaling": scaling, "steps": 100})
+    model: Forecaster = unspool.load(tmp_path / "run")
+    still = Panel.of({"s1": 100 + 1e-3 * np.random.default_rng(1).normal(size=60)})
+    found = model.predict(still).mean
+    (network,) = model.networks
+    assert isinstance(network, RevertingForecaster)
+    network.share.data.zero_()
+    assert np.array_equal(found, model.predict(still).mean) != drawn
+
+
+@pytest.mark.parametrize("reversion", [True, False])
+def test_means_are_there_if_they_are_read(reversion: bool, tmp_path: Path) -> None:
+    fit(tmp_path / "run", steps=1, reversion=reversion)
+    path = tmp_path / "run" / "features.json"
+    content = json.loads(path.read_text())
+    changed = {k: v for k, v in content.items() if k != "means"} if reversion else content | {"means": {"s0": 1.0}}
+    for damaged in (changed, content | {"means": {"s0": 10**400}}):
+        path.write_text(json.dumps(damaged))
+        with pytest.raises(RunError, match=r"features.json is damaged or foreign"):
+            unspool.load(tmp_path / "run")
+        with pytest.raises(RunError, match=r"features.json is damaged or foreign"):
+            fit(tmp_path / "run", steps=2, reversion=reversion, resume=True)

@@ -152,7 +152,8 @@ def test_windows_know_how_far_off_the_mean_they_lie() -> None:
     panel = Panel.of({"a": [1.0, nan, 3.0, 8.0], "b": [2.0, 2.0, 2.0, 5.0]})
     features = Features.learn(panel, series=False, means=True, until=np.array([3, 3]))
     assert features.means == {"a": 2.0, "b": 2.0} and Features.from_json(features.to_json()) == features
-    windows = Windows(panel, features, **HOW | {"context": 2})
+    how: dict[str, Any] = HOW | {"context": 2}
+    windows = Windows(panel, features, **how)
     assert windows.batch(np.array([0, 0, 1]), np.array([3, 4, 4])).off_mean.tolist() == [[1.0], [3.5], [1.5]]
     assert windows.batch(np.array([0]), np.array([0])).off_mean.tolist() == [[0.0]]  # nothing was seen
     with pytest.warns(UserWarning, match=r"new to the model \(c\)"):

@@ -94,7 +94,7 @@ def understood(path: Path) -> Iterator[None]:
         yield
     except UnspoolError:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise RunError(
             f"{path} is damaged or foreign ({type(error).__name__}: {error}); restore it from a copy, or start again "
             "with --force"

@@ -105,7 +105,6 @@ def load_member(run: Run, cells: Sequence[type[Cell]]) -> Member:
             be handed in.
     """
     check_task(run, "forecast", "a forecaster")
-    features = read_features(run)
     with config_read(run):
         name, settings = str(run.config["cell"]), ForecastSettings(**run.config["settings"])
         if settings.context is None or settings.season is None or settings.lags is None:
@@ -113,6 +112,7 @@ def load_member(run: Run, cells: Sequence[type[Cell]]) -> Member:
         spread = float(run.config.get("calibration", {}).get("spread", 1.0))
         if not 0 < spread < float("inf"):
             raise ValueError(f"spread {spread}")
+    features = read_features(run, means=settings.reversion)
     cell = find_cell(name, cells)
     model = restored(run, cell, lambda: build(cell, settings, features))
     if spread != 1:

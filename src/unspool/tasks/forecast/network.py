@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from unspool.errors import ConfigError
 from unspool.layers.build import CellFactory
 from unspool.tasks.forecast.autoregressive import AutoregressiveForecaster
@@ -9,7 +11,7 @@ from unspool.tasks.forecast.embed import WindowInputs
 from unspool.tasks.forecast.encoder_decoder import EncoderDecoderForecaster
 from unspool.tasks.forecast.features import Features
 from unspool.tasks.forecast.odd import OddForecaster
-from unspool.tasks.forecast.reverting import RevertingForecaster
+from unspool.tasks.forecast.reverting import FAR, RevertingForecaster
 from unspool.tasks.forecast.settings import ForecastSettings
 
 Network = EncoderDecoderForecaster | OddForecaster | RevertingForecaster | AutoregressiveForecaster
@@ -25,7 +27,9 @@ def build(cell: CellFactory, settings: ForecastSettings, features: Features) -> 
     if settings.odd:
         _check_alone(features)
         forecaster = OddForecaster(forecaster)
-    return RevertingForecaster(forecaster) if settings.reversion else forecaster
+    if not settings.reversion:
+        return forecaster
+    return RevertingForecaster(forecaster, most=inf if settings.scaling in ("last", "none") else FAR)
 
 
 def _check_alone(features: Features) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import torch
 from torch import Tensor, nn
 
@@ -12,6 +14,9 @@ from unspool.tasks.forecast.windows import WindowBatch
 
 QUICK = 10.0
 """A share moves so many times as fast in training as a weight: it is one number where those are many."""
+FAR = 10.0
+"""Windows further off than this are left where they are, on a scale that is the window's own: that of a window that
+hardly moves is next to nothing, and everything far off on it."""
 
 
 class RevertingForecaster(nn.Module):
@@ -26,10 +31,12 @@ class RevertingForecaster(nn.Module):
 
     Args:
         forecaster: g.
+        most: the largest distance, (mean of the window's y - m) / scale, at which anything is added.
     """
 
-    def __init__(self, forecaster: EncoderDecoderForecaster | OddForecaster) -> None:
+    def __init__(self, forecaster: EncoderDecoderForecaster | OddForecaster, *, most: float = inf) -> None:
         super().__init__()
+        self.most = most
         self.forecaster, self.output, self.horizon = forecaster, forecaster.output, forecaster.horizon
         self.share = nn.Parameter(torch.zeros(self.horizon))
 
@@ -39,5 +46,6 @@ class RevertingForecaster(nn.Module):
 
     def forward(self, batch: WindowBatch) -> Tensor:
         """The output's numbers for the h steps of the forecast: `[B, h, P]`."""
-        off = (batch.off_mean / batch.scale[:, -self.horizon :]).float()
+        off = batch.off_mean / batch.scale[:, -self.horizon :]
+        off = torch.where(off.abs() > self.most, 0.0, off).float()
         return shifted(self.forecaster.output, self.forecaster(batch), -QUICK * self.share * off)
