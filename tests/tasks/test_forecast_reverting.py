@@ -80,7 +80,7 @@ def test_a_series_that_training_did_not_have_is_not_drawn(tmp_path: Path) -> Non
 def test_odd_forecasts_are_odd_about_the_mean(tmp_path: Path) -> None:
     fit(tmp_path / "run", steps=20, reversion=True, **KINDS["odd"] | {"scaling": "last"})
     model: Forecaster = unspool.load(tmp_path / "run")
-    panel, means = waves(), read_features(Run.open(tmp_path / "run"), means=True).means
+    panel, means = waves(), read_features(Run.open(tmp_path / "run")).means
     assert means is not None
     center = np.repeat([means[name] for name in panel.ids], panel.lengths)
     up, down = model.predict(panel), model.predict(replace(panel, y=2 * center - panel.y))
@@ -104,6 +104,8 @@ def test_a_window_that_stands_still_far_off_is_left_there(scaling: str, drawn: b
 @pytest.mark.parametrize("reversion", [True, False])
 def test_means_are_there_if_they_are_read(reversion: bool, tmp_path: Path) -> None:
     fit(tmp_path / "run", steps=1, reversion=reversion)
+    with pytest.raises(RunError, match="other choices or data: reversion (true|false) → (true|false)"):
+        fit(tmp_path / "run", steps=2, reversion=not reversion, resume=True)
     path = tmp_path / "run" / "features.json"
     content = json.loads(path.read_text())
     changed = {k: v for k, v in content.items() if k != "means"} if reversion else content | {"means": {"s0": 1.0}}

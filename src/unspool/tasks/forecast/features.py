@@ -122,12 +122,13 @@ class Features:
         return cls(frequency, reals, words, cycles, means)
 
 
-def read_features(run: Run, *, means: bool) -> Features:
-    """What a run learned of its training data, with or without means of series; `RunError` where its features.json is
-    missing, damaged or of another run."""
+def read_features(run: Run) -> Features:
+    """What a run learned of its training data; `RunError` where its features.json is missing, damaged or of a run with
+    other settings."""
     content = read_json(run.path / FEATURES, "a forecaster's run holds what it learned of its covariates")
     with understood(run.path / FEATURES):
         features = Features.from_json(content)
+        means = bool(run.config.get("settings", {}).get("reversion", False))
         if means != (features.means is not None):
             raise ValueError(f"means of series are {'missing' if means else 'there'}")
         return features

@@ -112,7 +112,7 @@ def load_member(run: Run, cells: Sequence[type[Cell]]) -> Member:
         spread = float(run.config.get("calibration", {}).get("spread", 1.0))
         if not 0 < spread < float("inf"):
             raise ValueError(f"spread {spread}")
-    features = read_features(run, means=settings.reversion)
+    features = read_features(run)
     cell = find_cell(name, cells)
     model = restored(run, cell, lambda: build(cell, settings, features))
     if spread != 1:

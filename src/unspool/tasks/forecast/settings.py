@@ -147,7 +147,7 @@ class ForecastSettings:
             if self.segment > 1:
                 raise ConfigError("segment belongs to encoder-decoder; an autoregressive model writes step by step")
             if self.reversion:
-                raise ConfigError("reversion belongs to encoder-decoder; leave reversion out, or take that")
+                raise ConfigError("reversion belongs to encoder-decoder; leave it out, or take --model encoder-decoder")
             if self.decoder != "recurrent":
                 raise ConfigError(f"decoder {self.decoder} belongs to encoder-decoder; leave decoder out")
         elif self.context is not None and self.context % self.segment:

@@ -100,7 +100,7 @@ def train(
     held = held_back(valid, plan, apart=data.valid is not None)
     check_held(held, plan, apart=data.valid is not None)
     until = data.train.observed - (held if data.valid is None else 0)
-    features = read_features(Run.open(out), means=plan.reversion) if resume else learned(data.train, plan, until)
+    features = read_features(Run.open(out)) if resume else learned(data.train, plan, until)
     learned_from = _windows(data.train, features, plan, until)
     draws = Draws(learned_from, batch=plan.batch, steps=plan.steps_per_epoch, seed=plan.seed)
     held_windows = _windows(valid, features, plan)
