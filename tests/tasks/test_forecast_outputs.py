@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from scipy import stats
 from torch.nn.functional import softplus
 
 from unspool.errors import ConfigError
-from unspool.tasks.forecast.outputs import Counts, Gaussian, Output, Point, Quantiles, StudentsT, output_of
+from unspool.tasks.forecast.outputs import Counts, Gaussian, Output, Quantiles, StudentsT, output_of
 from unspool.tasks.forecast.settings import OUTPUTS, ForecastSettings
 
 LEVELS = (0.025, 0.1, 0.5, 0.9, 0.975)
@@ -109,12 +110,23 @@ def test_the_pinball_loss_is_least_at_the_quantile() -> None:
     assert float(median) == 3
 
 
-def test_a_point_is_all_there_is() -> None:
-    p = params(1)
+@pytest.mark.parametrize(("name", "power"), [("point", 1), ("mean", 2)])
+def test_a_point_is_all_there_is(name: str, power: int) -> None:
+    p, output = params(1), output_of(ForecastSettings(output=name))
     value = LOC + SCALE * p[..., 0]
-    assert torch.equal(Point().mean(p, LOC, SCALE), value)
-    assert torch.equal(Point().quantiles(p, [0.1, 0.9], LOC, SCALE), value.unsqueeze(-1).expand(2, 5, 2))
-    torch.testing.assert_close(Point().losses(p, value + 4, LOC, SCALE), (4 / SCALE).expand(2, 5))
+    assert torch.equal(output.mean(p, LOC, SCALE), value)
+    assert torch.equal(output.quantiles(p, [0.1, 0.9], LOC, SCALE), value.unsqueeze(-1).expand(2, 5, 2))
+    torch.testing.assert_close(output.losses(p, value - 4, LOC, SCALE), (4 / SCALE).pow(power).expand(2, 5))
+
+
+@pytest.mark.parametrize(("name", "centre"), [("point", np.median), ("mean", np.mean)])
+def test_the_cost_of_a_point_is_least_at_what_it_stands_for(name: str, centre: Callable[[Any], float]) -> None:
+    """Of values that lean to one side, median and mean lie apart."""
+    y = np.random.default_rng(0).gamma(1, size=4001)
+    output, z = output_of(ForecastSettings(output=name)), torch.zeros(4001)
+    places = np.linspace(0.5, 1.2, 701)
+    costs = [output.losses(torch.full((4001, 1), at), torch.from_numpy(y), z, z + 1).mean() for at in places]
+    assert places[int(np.argmin(costs))] == pytest.approx(centre(y), abs=0.001)
 
 
 @pytest.mark.parametrize("name", OUTPUTS)

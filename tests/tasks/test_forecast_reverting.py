@@ -69,6 +69,9 @@ def test_a_series_that_training_did_not_have_is_not_drawn(tmp_path: Path) -> Non
     high = {"s1": np.full(30, 25.0), "new": np.full(30, 25.0)}
     with pytest.warns(UserWarning, match=r"1 values of 'unique_id' are new to the model \(new\)"):
         known, new = model.predict(Panel.of(high)).mean
+    with pytest.warns(UserWarning) as said:
+        model.predict(Panel.of(high), horizon=2 * len(new))
+    assert len(said) == 1
     assert (known[2:] < new[2:] - 0.5).all()  # 5 above its mean
     (network,) = model.networks
     assert isinstance(network, RevertingForecaster)

@@ -122,6 +122,8 @@ def test_the_plan_stands_in_the_config(tmp_path: Path) -> None:
         ({"levels": (0.0, 0.5)}, "levels are"),
         ({"model": "autoregressive", "output": "quantiles"}, "no distribution to draw from"),
         ({"output": "point", "levels": (0.1, 0.9)}, "output point has no quantiles"),
+        ({"output": "mean", "levels": (0.1, 0.9)}, "output mean has no quantiles"),
+        ({"output": "mean", "model": "autoregressive"}, "no distribution to draw from"),
         ({"levels": 0.5}, "levels are 0.5"),
         ({"levels": ["a"]}, "levels are"),
         ({"horizon": "3"}, "horizon is '3', of type str; expected a whole number"),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from unspool.data.series import Covariate, Frequency, Panel
 from unspool.errors import DataError
-from unspool.tasks.forecast.features import Features
+from unspool.tasks.forecast.features import Features, warn_of_unknown
 from unspool.tasks.forecast.windows import Draws, Ends, Windows
 
 HOW: dict[str, Any] = {"context": 4, "horizon": 3, "lags": (1, 5), "scaling": "none", "season": 2, "calendar": True}
@@ -142,8 +142,9 @@ def test_other_data_is_read_as_the_training_data_was() -> None:
     with pytest.raises(DataError, match="frequency 'D', but the model was trained on '1'"):
         Windows(Panel.of([[1.0]], frequency="D"), features, **HOW)
     names = Features.learn(Panel.of({"a": [1.0], "b": [2.0]}), series=True)
+    codes = Windows(new, names, **HOW).batch(np.array([0, 1]), np.array([1, 1])).static_codes
     with pytest.warns(UserWarning, match=r"1 values of 'unique_id' are new to the model \(c\)"):
-        codes = Windows(new, names, **HOW).batch(np.array([0, 1]), np.array([1, 1])).static_codes
+        warn_of_unknown(names, new)
     assert codes.tolist() == [[2], [0]]
 
 
@@ -156,9 +157,10 @@ def test_windows_know_how_far_off_the_mean_they_lie() -> None:
     windows = Windows(panel, features, **how)
     assert windows.batch(np.array([0, 0, 1]), np.array([3, 4, 4])).off_mean.tolist() == [[1.0], [3.5], [1.5]]
     assert windows.batch(np.array([0]), np.array([0])).off_mean.tolist() == [[0.0]]  # nothing was seen
+    other = Panel.of({"c": [7.0, 7.0]})
     with pytest.warns(UserWarning, match=r"new to the model \(c\)"):
-        other = Windows(Panel.of({"c": [7.0, 7.0]}), features, **HOW)
-    assert other.batch(np.array([0]), np.array([2])).off_mean.tolist() == [[0.0]]
+        warn_of_unknown(features, other)
+    assert Windows(other, features, **HOW).batch(np.array([0]), np.array([2])).off_mean.tolist() == [[0.0]]
     with pytest.raises(ValueError, match="not finite"):
         Features.from_json(features.to_json() | {"means": {"a": nan}})
 

@@ -142,7 +142,7 @@ def forecast(
     """Forecast series: CSV with the columns unique_id, ds, mean, and one for each quantile, named by its level.
 
     Forecasts begin after the last observed y of each series, also where later rows have none. A model that was trained
-    with --output point has no quantiles.
+    with --output point or mean has no quantiles.
     """
     if plot is not None:
         check_ending("--plot", plot, KINDS, "a picture")

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Annotated
 
+from unspool.data.given import check_switches
 from unspool.errors import ConfigError
 from unspool.train.until import Until, parse_until
 
@@ -97,6 +98,7 @@ class TrainSettings:
     tensorboard: Annotated[bool, "also write TensorBoard's files"] = False
 
     def __post_init__(self) -> None:
+        check_switches(self)
         self._check_choices()
         self._check_numbers()
         self._check_end()

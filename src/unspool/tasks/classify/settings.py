@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from unspool.data.class_weights import CLASS_WEIGHTS
+from unspool.data.given import check_switches
 from unspool.data.tokenizer import TOKENIZERS
 from unspool.errors import ConfigError, one_of
 from unspool.layers.readout import READOUTS
@@ -51,6 +52,7 @@ class ClassifySettings:
     seed: Annotated[int, "of data order, split, first values and dropout"] = 0
 
     def __post_init__(self) -> None:
+        check_switches(self)
         object.__setattr__(self, "order", tuple(self.order))
         for name, choices in (
             ("target", TARGETS), ("readout", READOUTS), ("class_weights", CLASS_WEIGHTS), ("tokenizer", TOKENIZERS)

@@ -134,6 +134,20 @@ def read_features(run: Run) -> Features:
         return features
 
 
+def warn_of_unknown(features: Features, panel: Panel) -> None:
+    """Say which series and words of `panel`, whose covariates are those of `features`, the training did not have."""
+    known = {category.name: category.words for category in features.categories}
+    if features.means is not None:
+        known[SERIES] = tuple(features.means)
+    given = {covariate.name: covariate.words or () for covariate in panel.covariates} | {SERIES: panel.ids}
+    for name, words in known.items():
+        if new := sorted(set(given[name]) - set(words)):
+            warnings.warn(
+                f"{len(new)} values of {name!r} are new to the model ({', '.join(new[:5])}); it reads them as unknown",
+                stacklevel=3,
+            )
+
+
 def _first_rows(panel: Panel, counts: np.ndarray) -> np.ndarray:
     """Which rows are among the first `counts` `[N]` of their series: `[rows]`."""
     places = np.arange(len(panel.y)) - np.repeat(panel.offsets[:-1], panel.lengths)
@@ -186,7 +200,6 @@ class Reader:
             self._covariate(real.name, real.role, words=False)
         means = features.means
         self._means = None if means is None else np.array([means.get(name, np.nan) for name in panel.ids])
-        self._warn_of_unknown(features, panel)
 
     def _covariate(self, name: str, role: str, *, words: bool) -> Covariate:
         found = self._given.get(name)
@@ -198,19 +211,6 @@ class Reader:
             kinds = ("words", "numbers") if words else ("numbers", "words")
             raise DataError(f"{name!r} is of {kinds[1]}, but was of {kinds[0]} when the model was trained; give those")
         return found
-
-    def _warn_of_unknown(self, features: Features, panel: Panel) -> None:
-        known = {category.name: category.words for category in features.categories}
-        if features.means is not None:
-            known[SERIES] = tuple(features.means)
-        for name, words in known.items():
-            given = panel.ids if name == SERIES else self._given[name].words or ()
-            if new := sorted(set(given) - set(words)):
-                warnings.warn(
-                    f"{len(new)} values of {name!r} are new to the model ({', '.join(new[:5])}); it reads them as "
-                    "unknown",
-                    stacklevel=4,
-                )
 
     def off_mean(self, series: np.ndarray, y: np.ndarray) -> np.ndarray:
         """The mean of each window `y` `[B, L]` of `series` `[B]` less that of the series in training, 0 where either is

@@ -13,7 +13,7 @@ from unspool.cells.state import tensors
 from unspool.data.series import Panel
 from unspool.tasks.forecast.asked import Asked
 from unspool.tasks.forecast.draws import SeriesDraws
-from unspool.tasks.forecast.features import Features, read_features
+from unspool.tasks.forecast.features import Features, read_features, warn_of_unknown
 from unspool.tasks.forecast.network import Network, build
 from unspool.tasks.forecast.paths import sampled
 from unspool.tasks.forecast.settings import ForecastSettings
@@ -45,10 +45,12 @@ class Member(NamedTuple):
         """The windows of series as the network reads them."""
         s = self.settings
         assert s.context is not None and s.lags is not None
-        return Windows(
+        found = Windows(
             panel, self.features, context=s.context, horizon=self.written or horizon, lags=s.lags, scaling=s.scaling,
             season=s.season or 1, calendar=s.calendar,
         )  # fmt: skip
+        warn_of_unknown(self.features, panel)
+        return found
 
     @torch.no_grad()
     def forecast(self, panel: Panel, asked: Asked, levels: Sequence[float], number: int) -> Found:

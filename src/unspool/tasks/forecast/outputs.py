@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -195,12 +195,19 @@ class Quantiles:
 
 
 class Point:
-    """The median alone: the cost is the absolute error of z. All quantiles and draws are the same number."""
+    """One number alone: the cost of it is that of its error in z. All quantiles and draws are the same number.
+
+    Args:
+        cost: what an error costs: its size, which makes the number the median, or its square, which makes it the mean.
+    """
 
     size = 1
 
+    def __init__(self, cost: Callable[[Tensor], Tensor] = torch.abs) -> None:
+        self._cost = cost
+
     def losses(self, params: Tensor, y: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
-        return ((y - loc) / scale - params[..., 0]).abs()
+        return self._cost((y - loc) / scale - params[..., 0])
 
     def mean(self, params: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
         return loc + scale * params[..., 0]
@@ -223,6 +230,8 @@ def output_of(settings: ForecastSettings) -> Output:
             return Gaussian()
         case "negative-binomial":
             return Counts()
+        case "mean":
+            return Point(torch.square)
         case _:
             return Point()
 

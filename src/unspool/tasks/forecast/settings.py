@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from unspool.data.given import whole
+from unspool.data.given import check_switches, whole
 from unspool.errors import ConfigError, one_of
 from unspool.tasks.forecast.levels import levels_of
 
 MODELS = ("encoder-decoder", "autoregressive")
 DECODERS = ("recurrent", "parallel")
-OUTPUTS = ("quantiles", "student-t", "gaussian", "negative-binomial", "point")
+OUTPUTS = ("quantiles", "student-t", "gaussian", "negative-binomial", "point", "mean")
+NUMBERS = ("point", "mean")
+"""The outputs that are one number: the median, and the mean."""
 SCALINGS = ("mean-abs", "robust", "instance", "seasonal", "last", "none")
 USUAL = {"encoder-decoder": "quantiles", "autoregressive": "student-t"}
 """The output of each model where none is named."""
@@ -30,7 +32,7 @@ class ForecastSettings:
     reads the draw (DeepAR).
     None for `context`, `season` and `lags` means: what suits the frequency, see `Frequency`; for `output`, what suits
     the model.
-    See `scale_of` for `scaling` and `unspool.tasks.forecast.outputs` for `output`; a point has no `levels`.
+    See `scale_of` for `scaling` and `unspool.tasks.forecast.outputs` for `output`; `point` and `mean` have no `levels`.
 
     Example:
         >>> ForecastSettings(horizon=48, segment=24).output
@@ -76,6 +78,7 @@ class ForecastSettings:
     seed: Annotated[int, "of windows, first values, dropout and draws"] = 0
 
     def __post_init__(self) -> None:
+        check_switches(self)
         object.__setattr__(self, "output", self.output or USUAL.get(self.model))
         object.__setattr__(self, "levels", self._own_levels())
         if self.lags is not None:
@@ -103,12 +106,13 @@ class ForecastSettings:
             raise ConfigError(f"seed is {self.seed}; expected at least 0 and below 2^63")
 
     def _own_levels(self) -> tuple[float, ...]:
-        """The levels as floats; a point has none."""
-        if self.output != "point":
+        """The levels as floats; one number has none."""
+        if self.output not in NUMBERS:
             return levels_of(self.levels)
         if self.levels and levels_of(self.levels) != LEVELS:
             raise ConfigError(
-                f"output point has no quantiles, but levels are {self.levels}; leave levels out, or take quantiles"
+                f"output {self.output} has no quantiles, but levels are {self.levels}; leave levels out, or take "
+                "quantiles"
             )
         return ()
 
@@ -139,7 +143,7 @@ class ForecastSettings:
         if self.reversion and self.output == "negative-binomial":
             raise ConfigError("output negative-binomial counts from 0, so it cannot be moved; leave reversion out")
         if self.model == "autoregressive":
-            if self.output in ("point", "quantiles"):
+            if self.output in (*NUMBERS, "quantiles"):
                 raise ConfigError(
                     f"an autoregressive model reads what it draws, but output {self.output} is no distribution to draw "
                     "from; take student-t, gaussian or negative-binomial, or --model encoder-decoder"

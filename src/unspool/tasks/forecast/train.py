@@ -18,7 +18,7 @@ from unspool.data.series import Panel, SeriesColumns
 from unspool.errors import DataError
 from unspool.tasks.forecast.calibrate import calibration
 from unspool.tasks.forecast.counts import no_count
-from unspool.tasks.forecast.features import FEATURES, Features, read_features
+from unspool.tasks.forecast.features import FEATURES, Features, read_features, warn_of_unknown
 from unspool.tasks.forecast.job import ForecastJob, check_measure
 from unspool.tasks.forecast.network import Network, build
 from unspool.tasks.forecast.plan import planned
@@ -104,6 +104,7 @@ def train(
     learned_from = _windows(data.train, features, plan, until)
     draws = Draws(learned_from, batch=plan.batch, steps=plan.steps_per_epoch, seed=plan.seed)
     held_windows = _windows(valid, features, plan)
+    warn_of_unknown(features, valid)
     ends = Ends(held_windows, held, every=max(1, plan.horizon // OVERLAP), batch=plan.batch)
     torch.manual_seed(plan.seed)
     model = build(cell, plan, features)

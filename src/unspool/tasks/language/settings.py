@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
+from unspool.data.given import check_switches
 from unspool.data.lossless import LOSSLESS
 from unspool.data.lossless_base import BYTES
 from unspool.errors import ConfigError, one_of
@@ -46,6 +47,7 @@ class LanguageSettings:
     seed: Annotated[int, "of where streams begin, first values and dropout"] = 0
 
     def __post_init__(self) -> None:
+        check_switches(self)
         if self.tokenizer not in LOSSLESS:
             raise ConfigError(f"tokenizer is {self.tokenizer!r}; expected {one_of(LOSSLESS)}")
         if self.vocabulary <= BYTES:

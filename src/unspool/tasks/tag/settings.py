@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from unspool.data.class_weights import CLASS_WEIGHTS
+from unspool.data.given import check_switches
 from unspool.errors import ConfigError, one_of
 from unspool.layers.recurrent import MERGES
 
@@ -57,6 +58,7 @@ class TagSettings:
     seed: Annotated[int, "of data order, first values, and the part to validate on"] = 0
 
     def __post_init__(self) -> None:
+        check_switches(self)
         self._check_choices()
         for name in (
             "min_count", "vocabulary", "ngram_min", "embedding", "hidden", "layers", "max_tokens", "max_length",

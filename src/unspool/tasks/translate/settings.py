@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
+from unspool.data.given import check_switches
 from unspool.data.tokenizer import TOKENIZERS
 from unspool.errors import ConfigError, one_of
 from unspool.layers.encoder_decoder import EncoderDecoderConfig
@@ -50,6 +51,7 @@ class TranslateSettings:
     seed: Annotated[int, "of data order, first values and dropout"] = 0
 
     def __post_init__(self) -> None:
+        check_switches(self)
         if self.tokenizer not in TOKENIZERS:
             raise ConfigError(f"tokenizer is {self.tokenizer!r}; expected {one_of(TOKENIZERS)}")
         for name in ("label_smoothing", "sampling"):
