@@ -212,13 +212,13 @@ class Reader:
             raise DataError(f"{name!r} is of {kinds[1]}, but was of {kinds[0]} when the model was trained; give those")
         return found
 
-    def off_mean(self, series: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """The mean of each window `y` `[B, L]` of `series` `[B]` less that of the series in training, 0 where either is
-        not known: `[B, 1]`; `[B, 0]` if that is not read."""
+    def off_mean(self, series: np.ndarray, y: np.ndarray, means: np.ndarray | None = None) -> np.ndarray:
+        """The mean of each window `y` `[B, L]` of `series` `[B]` less that of the series in training, or other `means`
+        `[B]`, 0 where either is not known: `[B, 1]`; `[B, 0]` if that is not read."""
         if self._means is None:
             return np.zeros((len(y), 0))
-        seen = ~np.isnan(y)
-        off = np.where(seen, y - self._means[series, None], 0.0).sum(1) / np.maximum(seen.sum(1), 1)
+        seen, means = ~np.isnan(y), self._means[series] if means is None else means
+        off = np.where(seen, y - means[:, None], 0.0).sum(1) / np.maximum(seen.sum(1), 1)
         return np.nan_to_num(off)[:, None]
 
     def reals(self, role: str, rows: np.ndarray, valid: np.ndarray) -> np.ndarray:

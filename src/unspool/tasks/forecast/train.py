@@ -101,7 +101,7 @@ def train(
     check_held(held, plan, apart=data.valid is not None)
     until = data.train.observed - (held if data.valid is None else 0)
     features = read_features(Run.open(out)) if resume else learned(data.train, plan, until)
-    learned_from = _windows(data.train, features, plan, until)
+    learned_from = _windows(data.train, features, plan, until, training=True)
     draws = Draws(learned_from, batch=plan.batch, steps=plan.steps_per_epoch, seed=plan.seed)
     held_windows = _windows(valid, features, plan)
     warn_of_unknown(features, valid)
@@ -197,9 +197,11 @@ def fingerprint(panel: Panel, until: np.ndarray | None = None) -> dict[str, int]
     return {"series": len(panel), "crc32": checksum}
 
 
-def _windows(panel: Panel, features: Features, plan: ForecastSettings, until: np.ndarray | None = None) -> Windows:
+def _windows(
+    panel: Panel, features: Features, plan: ForecastSettings, until: np.ndarray | None = None, *, training: bool = False
+) -> Windows:  # fmt: skip
     assert plan.context is not None and plan.lags is not None
     return Windows(
         panel, features, context=plan.context, horizon=plan.horizon, lags=plan.lags, scaling=plan.scaling,
-        season=plan.season or 1, calendar=plan.calendar, until=until,
+        season=plan.season or 1, calendar=plan.calendar, until=until, training=training,
     )  # fmt: skip

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from unspool.data.series import Panel
 from unspool.errors import DataError
+from unspool.tasks.forecast.elsewhere import Elsewhere
 from unspool.tasks.forecast.features import Features, Reader
 from unspool.tasks.forecast.scaling import scale_of
 
@@ -69,16 +70,19 @@ class Windows:
         scaling, season: see `scale_of`.
         until: `[N]`, steps of each series up to which values may be read; all that were observed if None.
         calendar: whether the calendar is read.
+        training: whether they are learned from, and what they know of the mean of their series is that of other steps.
     """
 
     def __init__(
         self, panel: Panel, features: Features, *, context: int, horizon: int, lags: tuple[int, ...], scaling: str,
-        season: int, calendar: bool, until: np.ndarray | None = None,
+        season: int, calendar: bool, until: np.ndarray | None = None, training: bool = False,
     ) -> None:  # fmt: skip
         self.panel, self.context, self.horizon, self.lags = panel, context, horizon, lags
         self.scaling, self.season = scaling, season
         self._features, self._reader = features, Reader(features, panel)
         self.until = panel.observed if until is None else until
+        apart = training and features.means is not None
+        self._elsewhere = Elsewhere(panel, self.until, window=context + horizon) if apart else None
         self._rows = np.diff(panel.offsets)
         self._calendar = calendar
         ends = panel.starts + self._rows
@@ -114,7 +118,8 @@ class Windows:
         codes = {f"{role}_codes": reader.codes(role, *where) for role, where in places.items()}
         reals["known"] = np.concatenate([self._calendar_at(series, steps), reals["known"]], -1)
         values = {"y": np.nan_to_num(y), "seen": ~np.isnan(y), "loc": loc, "scale": scale}
-        values["off_mean"] = reader.off_mean(series, y[:, : self.context])
+        means = None if self._elsewhere is None else self._elsewhere(series, ends - self.context)
+        values["off_mean"] = reader.off_mean(series, y[:, : self.context], means)
         arrays = {**values, "lags": self._lagged(series, steps, loc, scale), **reals, **codes}
         return WindowBatch(**{name: torch.from_numpy(array) for name, array in arrays.items()})
 
