@@ -26,7 +26,7 @@ def plainly(values: np.ndarray, begin: int, window: int) -> float:
 def test_it_is_the_mean_of_what_is_far(given_series: list[list[float]], window: int, data: st.DataObject) -> None:
     whole = [[1.0, *values] for values in given_series]
     panel = Panel.of(whole)
-    until = np.array([data.draw(st.integers(0, len(values))) for values in whole])
+    until = np.array([data.draw(st.integers(0, int(steps))) for steps in panel.observed])
     found = Elsewhere(panel, until, window=window)
     series = np.arange(len(until)).repeat(2)
     begins = np.array([data.draw(st.integers(-window, 60)) for _ in series])
