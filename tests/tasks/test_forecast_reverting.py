@@ -63,6 +63,20 @@ def test_the_share_that_comes_back_is_learned(tmp_path: Path) -> None:
     assert scores["with"] < 0.9 * scores["without"]
 
 
+def test_a_series_has_a_share_of_its_own_where_it_is_known_by_name(tmp_path: Path) -> None:
+    """Some come back to their means, and some of the same heights do not."""
+    back, away = wandering(0, decay=0.8), wandering(1, decay=1.0)
+    both = {f"{kind}{i}": panel.history(i) for kind, panel in (("back", back), ("away", away)) for i in range(6)}
+    fit(tmp_path / "run", panel=Panel.of(both), reversion=True, series_embedding=8, **CHOICES)
+    model: Forecaster = unspool.load(tmp_path / "run")
+    (network,) = model.networks
+    assert isinstance(network, RevertingForecaster)
+    ends = model.windows(Panel.of(both)).batch(np.arange(12), np.full(12, 400))
+    with torch.no_grad():
+        share = network.shares(ends)[:, 2:].mean(1).numpy()
+    assert share[:6].min() > share[6:].max() + 0.2
+
+
 def test_a_series_that_training_did_not_have_is_not_drawn(tmp_path: Path) -> None:
     fit(tmp_path / "run", panel=wandering(0), reversion=True, **CHOICES)
     model: Forecaster = unspool.load(tmp_path / "run")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from unspool.tasks.forecast.embed import WindowInputs
 from unspool.tasks.forecast.encoder_decoder import EncoderDecoderForecaster
 from unspool.tasks.forecast.outputs import mirrored
 from unspool.tasks.forecast.windows import WindowBatch
@@ -26,6 +27,11 @@ class OddForecaster(nn.Module):
     def __init__(self, forecaster: EncoderDecoderForecaster) -> None:
         super().__init__()
         self.forecaster, self.output, self.horizon = forecaster, forecaster.output, forecaster.horizon
+
+    @property
+    def inputs(self) -> WindowInputs:
+        """What g reads of a step."""
+        return self.forecaster.inputs
 
     def encode(self, batch: WindowBatch) -> tuple[object, ...]:
         """The encoder's state after the window as it is."""

@@ -13,7 +13,8 @@ from unspool.tasks.forecast.outputs import shifted
 from unspool.tasks.forecast.windows import WindowBatch
 
 QUICK = 10.0
-"""A share moves so many times as fast in training as a weight: it is one number where those are many."""
+"""The share that all series have moves so many times as fast in training as a weight: it is one number where those are
+many."""
 FAR = 10.0
 """Windows further off than this are left where they are, on a scale that is the window's own: that of a window that
 hardly moves is next to nothing, and everything far off on it."""
@@ -23,11 +24,13 @@ class RevertingForecaster(nn.Module):
     """An encoder–decoder g, and for each step k ahead a share ρ of the way from the window back to the series' mean::
 
         f_k = g_k - ρ_k (mean of the window's y - m) / scale      k = 1 … h, on the scale of the window
+        ρ = r + R s                                               s: what is known of the series besides its values
 
-    m is the series' mean in training; of a series that was not there nothing is added. A scale that is the window's
-    own, as `last` or `instance`, hides from g whether the series is high or low for what it usually is, and so whether
-    it will come back. This term knows, and is linear: what lies further out than ever before is drawn back by the same
-    share. Of a distribution only the place is moved. Every ρ is 0 at the beginning, and learned.
+    m is the series' mean in training (of a window to learn from, see `Elsewhere`); of a series that was not there
+    nothing is added. A scale that is the window's own, as `last` or `instance`, hides from g whether the series is high
+    or low for what it usually is, and so whether it will come back. This term knows, and is linear: what lies further
+    out than ever before is drawn back by the same share. Of a distribution only the place is moved. r and R are 0 at
+    the beginning, and learned; s is a series' static covariates and, where it has one, its vector.
 
     Args:
         forecaster: g.
@@ -39,6 +42,7 @@ class RevertingForecaster(nn.Module):
         self.most = most
         self.forecaster, self.output, self.horizon = forecaster, forecaster.output, forecaster.horizon
         self.share = nn.Parameter(torch.zeros(self.horizon))
+        self.own_share = nn.Parameter(torch.zeros(self.horizon, forecaster.inputs.size))
 
     def encode(self, batch: WindowBatch) -> tuple[object, ...]:
         """The encoder's state after the window."""
@@ -48,4 +52,8 @@ class RevertingForecaster(nn.Module):
         """The output's numbers for the h steps of the forecast: `[B, h, P]`."""
         off = batch.off_mean / batch.scale[:, -self.horizon :]
         off = torch.where(off.abs() > self.most, 0.0, off).float()
-        return shifted(self.forecaster.output, self.forecaster(batch), -QUICK * self.share * off)
+        return shifted(self.forecaster.output, self.forecaster(batch), -self.shares(batch) * off)
+
+    def shares(self, batch: WindowBatch) -> Tensor:
+        """ρ of the series of each window: `[B, h]`."""
+        return QUICK * self.share + self.forecaster.inputs.static(batch) @ self.own_share.T
