@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from unspool.cli import spread
-from unspool.cli.main import check_names
+from unspool.cli.main import Warned, check_names
 from unspool.cli.training import default_training
 from unspool.errors import ConfigError
 from unspool.options import key_values
@@ -239,3 +239,10 @@ def test_cell_options_are_read() -> None:
     assert found == {
         "peephole": True, "chrono": 50, "forget_bias": 0.5, "reset": "before", "projection_size": None,
     }  # fmt: skip
+
+
+def test_a_warning_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    warned = Warned()
+    for text in ("one", "two", "one", "one"):
+        warned(UserWarning(text), UserWarning, "file.py", 1)
+    assert capsys.readouterr().err.splitlines() == ["warning: one", "warning: two"]

@@ -267,7 +267,7 @@ def test_a_point_has_one_column_and_no_measures_of_quantiles(files: Path, tmp_pa
     output("train", "forecast", "--train", files / "history.csv", "--out", run, *NAMES, *SIZES, "--output", "point")
     ahead = ["--data", files / "history.csv", "--future", files / "future.csv"]
     assert output("forecast", run, *ahead, "--plot", tmp_path / "f.png").splitlines()[0] == "unique_id,ds,mean"
-    assert "a point, which has no quantiles" in str(refused("forecast", run, *ahead, "--level", 0.5))
+    assert "one number, which has no quantiles" in str(refused("forecast", run, *ahead, "--level", 0.5))
     done = call("evaluate", run, "--test", files / "whole.csv", "--report", tmp_path / "report.html")
     found = json.loads(done.stdout)
     assert (found["wql"], found["msis"], found["coverage"]) == (None, None, None) and found["mase"] is not None

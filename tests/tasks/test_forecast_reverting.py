@@ -13,7 +13,7 @@ import torch
 from toy_forecasting import KINDS, fit, waves
 
 import unspool
-from unspool.data.series import Panel
+from unspool.data.series import Covariate, Panel
 from unspool.errors import RunError
 from unspool.tasks.forecast import Forecaster
 from unspool.tasks.forecast.features import read_features
@@ -81,7 +81,7 @@ def test_a_series_that_training_did_not_have_is_not_drawn(tmp_path: Path) -> Non
     fit(tmp_path / "run", panel=wandering(0), reversion=True, **CHOICES)
     model: Forecaster = unspool.load(tmp_path / "run")
     high = {"s1": np.full(30, 25.0), "new": np.full(30, 25.0)}
-    with pytest.warns(UserWarning, match=r"1 values of 'unique_id' are new to the model \(new\)"):
+    with pytest.warns(UserWarning, match=r"new to the model, .*: 1 value of 'unique_id' \(new\)"):
         known, new = model.predict(Panel.of(high)).mean
     with pytest.warns(UserWarning) as said:
         model.predict(Panel.of(high), horizon=2 * len(new))
@@ -116,6 +116,27 @@ def test_a_window_that_stands_still_far_off_is_left_there(scaling: str, drawn: b
     assert isinstance(network, RevertingForecaster)
     network.share.data.zero_()
     assert np.array_equal(found, model.predict(still).mean) != drawn
+
+
+def test_values_whose_sum_is_beyond_float64_have_a_mean(tmp_path: Path) -> None:
+    huge = wandering(0)
+    huge = replace(huge, y=1e305 * huge.y)
+    fit(tmp_path / "run", panel=huge, reversion=True, **CHOICES | {"scaling": "instance", "steps": 5})
+    model: Forecaster = unspool.load(tmp_path / "run")
+    features = read_features(Run.open(tmp_path / "run"))
+    assert features.means is not None and features.means["s5"] == pytest.approx(1e307, rel=0.05)
+    assert np.isfinite(model.predict(huge).mean).all()
+
+
+def test_a_static_number_far_off_moves_no_forecast(tmp_path: Path) -> None:
+    def with_number(number: float) -> Panel:
+        panel = wandering(0)
+        return replace(panel, covariates=(Covariate("z", "static", np.array([number, *range(1, 6)], np.float32)),))
+
+    fit(tmp_path / "run", panel=with_number(0.0), reversion=True, **CHOICES)
+    model: Forecaster = unspool.load(tmp_path / "run")
+    usual, far = (model.predict(with_number(z)).mean for z in (0.0, 1e6))
+    assert np.abs(far - usual).max() < 100
 
 
 @pytest.mark.parametrize("reversion", [True, False])

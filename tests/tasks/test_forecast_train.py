@@ -37,7 +37,7 @@ def test_a_point_is_one_column(tmp_path: Path) -> None:
     for horizon in (6, 9):
         frame = model.forecast(waves(), horizon=horizon, paths=5)
         assert list(frame.columns) == ["unique_id", "ds", "mean"] and np.isfinite(frame["mean"]).all()
-    with pytest.raises(ConfigError, match="a point, which has no quantiles"):
+    with pytest.raises(ConfigError, match="one number, which has no quantiles"):
         model.predict(waves(), levels=(0.1, 0.9))
     found = model.compare(waves(), windows=2)
     scores = found[model.name].scores

@@ -143,7 +143,7 @@ def test_other_data_is_read_as_the_training_data_was() -> None:
         Windows(Panel.of([[1.0]], frequency="D"), features, **HOW)
     names = Features.learn(Panel.of({"a": [1.0], "b": [2.0]}), series=True)
     codes = Windows(new, names, **HOW).batch(np.array([0, 1]), np.array([1, 1])).static_codes
-    with pytest.warns(UserWarning, match=r"1 values of 'unique_id' are new to the model \(c\)"):
+    with pytest.warns(UserWarning, match=r"new to the model, which reads it as unknown: 1 value of 'unique_id' \(c\)"):
         warn_of_unknown(names, new)
     assert codes.tolist() == [[2], [0]]
 
@@ -158,7 +158,7 @@ def test_windows_know_how_far_off_the_mean_they_lie() -> None:
     assert windows.batch(np.array([0, 0, 1]), np.array([3, 4, 4])).off_mean.tolist() == [[1.0], [3.5], [1.5]]
     assert windows.batch(np.array([0]), np.array([0])).off_mean.tolist() == [[0.0]]  # nothing was seen
     other = Panel.of({"c": [7.0, 7.0]})
-    with pytest.warns(UserWarning, match=r"new to the model \(c\)"):
+    with pytest.warns(UserWarning, match=r"new to the model, .* \(c\)"):
         warn_of_unknown(features, other)
     assert Windows(other, features, **HOW).batch(np.array([0]), np.array([2])).off_mean.tolist() == [[0.0]]
     with pytest.raises(ValueError, match="not finite"):

@@ -42,6 +42,18 @@ def check_names(arguments: list[str]) -> None:
             raise ConfigError(f"the value of {option} is empty; name a file or folder (. is the one that you are in)")
 
 
+class Warned:
+    """Says each warning once in a command, however many windows, runs or files it is true of."""
+
+    def __init__(self) -> None:
+        self._said: set[str] = set()
+
+    def __call__(self, message: Warning | str, *_: object, **__: object) -> None:
+        if (text := str(message)) not in self._said:
+            self._said.add(text)
+            say(f"warning: {text}")
+
+
 def _is_of_stdout(error: Exception) -> bool:
     """Whether it is a full disk behind stdout, which has no name to be told."""
     return isinstance(error, OSError) and error.filename is None and error.errno == errno.ENOSPC
@@ -52,7 +64,7 @@ def main() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # a shell's >&-
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
-    warnings.showwarning = lambda message, *_: say(f"warning: {message}")
+    warnings.showwarning = Warned()
     if not is_main():
         warnings.simplefilter("ignore")  # the main process says it for all
     if hasattr(signal, "SIGPIPE"):

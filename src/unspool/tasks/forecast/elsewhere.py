@@ -15,7 +15,8 @@ class Elsewhere:
 
     The mean of the whole series knows the window and the weeks around it: by it, a series seems to come back more than
     it does to a mean that is known beforehand. So what is learned from is held against the mean of all steps but the
-    window's and `NEAR` windows on either side, of which only so much is left out that half of the series stays.
+    window's and `NEAR` windows on either side, of which only so much is left out that half of the series
+    stays, if it has two windows.
 
     Args:
         panel: the series. until: `[N]`, steps of each that are learned from.
@@ -38,10 +39,12 @@ class Elsewhere:
         rows = np.where(near, self._panel.offsets[series][:, None] + steps, 0)
         values = np.where(near, self._panel.y[rows], np.nan)
         counts = self._counts[series] - (~np.isnan(values)).sum(1)
-        sums = self._sums[series] - np.nansum(values, 1)
-        return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+        with np.errstate(over="ignore", invalid="ignore"):  # beyond float64 nothing is known
+            sums = self._sums[series] - np.nansum(values, 1)
+        return np.where((counts > 0) & np.isfinite(sums), sums / np.maximum(counts, 1), np.nan)
 
 
 def _sum_of_seen(values: np.ndarray) -> tuple[float, int]:
     seen = values[~np.isnan(values)]
-    return float(seen.sum(dtype=np.float64)), seen.size
+    with np.errstate(over="ignore"):
+        return float(seen.sum(dtype=np.float64)), seen.size

@@ -12,6 +12,7 @@ import numpy as np
 
 from unspool.data.scaler import mean_and_deviation
 from unspool.data.series import Covariate, Frequency, Panel
+from unspool.data.wording import counted
 from unspool.errors import DataError
 from unspool.train import Run
 from unspool.train.files import read_json, understood
@@ -143,7 +144,8 @@ def warn_of_unknown(features: Features, panel: Panel) -> None:
     for name, words in known.items():
         if new := sorted(set(given[name]) - set(words)):
             warnings.warn(
-                f"{len(new)} values of {name!r} are new to the model ({', '.join(new[:5])}); it reads them as unknown",
+                f"new to the model, which reads it as unknown: {counted(len(new), 'value')} of {name!r} "
+                f"({', '.join(new[:5])})",
                 stacklevel=3,
             )
 
@@ -160,7 +162,7 @@ def _means(panel: Panel, counts: np.ndarray) -> dict[str, float]:
     for i, name in enumerate(panel.ids):
         values = panel.history(i)[: int(counts[i])]
         if (seen := values[~np.isnan(values)]).size:
-            found[name] = float(seen.mean())
+            found[name] = float((seen / seen.size).sum(dtype=np.float64))  # whose sum may be beyond float64
     return found
 
 
@@ -218,7 +220,8 @@ class Reader:
         if self._means is None:
             return np.zeros((len(y), 0))
         seen, means = ~np.isnan(y), self._means[series] if means is None else means
-        off = np.where(seen, y - means[:, None], 0.0).sum(1) / np.maximum(seen.sum(1), 1)
+        counts = np.maximum(seen.sum(1, keepdims=True), 1)
+        off = (np.where(seen, y - means[:, None], 0.0) / counts).sum(1)
         return np.nan_to_num(off)[:, None]
 
     def reals(self, role: str, rows: np.ndarray, valid: np.ndarray) -> np.ndarray:

@@ -221,7 +221,7 @@ class Forecaster:
         levels = levels_of(given)
         if not own:
             raise ConfigError(
-                f"levels are {levels}, but this model writes a point, which has no quantiles; leave them out "
+                f"levels are {levels}, but this model writes one number, which has no quantiles; leave them out "
                 "(--level), or train with --output quantiles"
             )
         return levels

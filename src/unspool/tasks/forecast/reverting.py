@@ -24,13 +24,13 @@ class RevertingForecaster(nn.Module):
     """An encoder–decoder g, and for each step k ahead a share ρ of the way from the window back to the series' mean::
 
         f_k = g_k - ρ_k (mean of the window's y - m) / scale      k = 1 … h, on the scale of the window
-        ρ = r + R s                                               s: what is known of the series besides its values
+        ρ = r + R s                                               s: vectors of the series' name and static words
 
     m is the series' mean in training (of a window to learn from, see `Elsewhere`); of a series that was not there
     nothing is added. A scale that is the window's own, as `last` or `instance`, hides from g whether the series is high
     or low for what it usually is, and so whether it will come back. This term knows, and is linear: what lies further
     out than ever before is drawn back by the same share. Of a distribution only the place is moved. r and R are 0 at
-    the beginning, and learned; s is a series' static covariates and, where it has one, its vector.
+    the beginning, and learned; static numbers are not read for it, as one far off would make any share.
 
     Args:
         forecaster: g.
@@ -42,7 +42,7 @@ class RevertingForecaster(nn.Module):
         self.most = most
         self.forecaster, self.output, self.horizon = forecaster, forecaster.output, forecaster.horizon
         self.share = nn.Parameter(torch.zeros(self.horizon))
-        self.own_share = nn.Parameter(torch.zeros(self.horizon, forecaster.inputs.size))
+        self.own_share = nn.Parameter(torch.zeros(self.horizon, forecaster.inputs.fixed.size))
 
     def encode(self, batch: WindowBatch) -> tuple[object, ...]:
         """The encoder's state after the window."""
@@ -56,4 +56,4 @@ class RevertingForecaster(nn.Module):
 
     def shares(self, batch: WindowBatch) -> Tensor:
         """ρ of the series of each window: `[B, h]`."""
-        return QUICK * self.share + self.forecaster.inputs.static(batch) @ self.own_share.T
+        return QUICK * self.share + self.forecaster.inputs.fixed(batch.static_codes) @ self.own_share.T
