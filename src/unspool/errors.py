@@ -1,6 +1,8 @@
 """The errors that unspool raises on purpose: each says what happened, what was expected and how to fix it."""
 
 from collections.abc import Iterable
+from dataclasses import fields
+from typing import Any
 
 
 def one_of(choices: Iterable[str]) -> str:
@@ -35,3 +37,16 @@ class ShapeError(UnspoolError, ValueError):
 
 class TrainingError(UnspoolError):
     """Training cannot go on; the message says at which step, why, and what is left on disk."""
+
+
+def check_switches(settings: Any) -> None:
+    """Refuse other values of a dataclass's fields that are True or False by default: any text would do for True.
+
+    Raises:
+        ConfigError: one is of another type.
+    """
+    for switch in fields(settings):
+        value = getattr(settings, switch.name)
+        if isinstance(switch.default, bool) and not isinstance(value, bool):
+            kind = type(value).__name__
+            raise ConfigError(f"{switch.name} is {value!r}, of type {kind}; expected True or False")

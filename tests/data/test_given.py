@@ -13,12 +13,6 @@ from hypothesis import strategies as st
 from unspool.data.given import check_text, half_character, listed, paths_of, whole
 from unspool.data.open_sequences import open_sequences
 from unspool.errors import ConfigError, DataError
-from unspool.tasks.classify.settings import ClassifySettings
-from unspool.tasks.forecast.settings import ForecastSettings
-from unspool.tasks.language.settings import LanguageSettings
-from unspool.tasks.tag.settings import TagSettings
-from unspool.tasks.translate.settings import TranslateSettings
-from unspool.train import TrainSettings
 
 
 def kind_of(value: Any) -> str:
@@ -40,20 +34,6 @@ def test_what_is_no_list_is_named_with_the_call_to_write(wrong: Any) -> None:
         listed(wrong, "score")
     with pytest.raises(ConfigError, match=r"but got one text; write classify\(\[array\]\)"):
         listed("ab", "classify", "array")
-
-
-@pytest.mark.parametrize("wrong", ["no", 0, None, np.bool_(True)], ids=kind_of)
-@pytest.mark.parametrize(
-    ("settings", "switch"),
-    [
-        (TranslateSettings, "bidirectional"), (ClassifySettings, "residual"), (TagSettings, "crf"),
-        (LanguageSettings, "tie_embeddings"), (ForecastSettings, "odd"), (TrainSettings, "average"),
-    ],
-)  # fmt: skip
-def test_a_switch_is_true_or_false(settings: Any, switch: str, wrong: Any) -> None:
-    """A text such as "no" would count as True."""
-    with pytest.raises(ConfigError, match=f"{switch} is .*, of type {type(wrong).__name__}; expected True or False"):
-        settings(**{switch: wrong})
 
 
 def test_a_count_is_a_whole_number() -> None:

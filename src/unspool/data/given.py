@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import fields
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -64,19 +63,6 @@ def whole(given: Any, name: str, *, least: int = 1, most: int | None = None, opt
     if most is not None and int(given) > most:
         raise ConfigError(f"{name} is {given}; expected at most {most}{hint}")
     return int(given)
-
-
-def check_switches(settings: Any) -> None:
-    """Refuse other values of a dataclass's fields that are True or False by default: any text would do for True.
-
-    Raises:
-        ConfigError: one is of another type.
-    """
-    for switch in fields(settings):
-        value = getattr(settings, switch.name)
-        if isinstance(switch.default, bool) and not isinstance(value, bool):
-            kind = type(value).__name__
-            raise ConfigError(f"{switch.name} is {value!r}, of type {kind}; expected True or False")
 
 
 def half_character(text: str) -> str | None:

@@ -6,8 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Annotated
 
-from unspool.data.given import check_switches
-from unspool.errors import ConfigError
+from unspool.errors import ConfigError, check_switches
 from unspool.train.until import Until, parse_until
 
 OPTIMIZERS = ("adam", "adamw", "sgd")

@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from unspool.data.class_weights import CLASS_WEIGHTS
-from unspool.data.given import check_switches
 from unspool.data.tokenizer import TOKENIZERS
-from unspool.errors import ConfigError, one_of
+from unspool.errors import ConfigError, check_switches, one_of
 from unspool.layers.readout import READOUTS
 
 TARGETS = ("classes", "multilabel", "ordinal", "number")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from unspool.data.given import check_switches, whole
-from unspool.errors import ConfigError, one_of
+from unspool.data.given import whole
+from unspool.errors import ConfigError, check_switches, one_of
 from unspool.tasks.forecast.levels import levels_of
 
 MODELS = ("encoder-decoder", "autoregressive")

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from unspool.data.given import check_switches
 from unspool.data.lossless import LOSSLESS
 from unspool.data.lossless_base import BYTES
-from unspool.errors import ConfigError, one_of
+from unspool.errors import ConfigError, check_switches, one_of
 
 SPELLED_BELOW = {"chars": 2, "words": 2}
 """What `min_count` is where it is not given, else 1. What training spells out, the model learns to spell."""

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from unspool.data.class_weights import CLASS_WEIGHTS
-from unspool.data.given import check_switches
-from unspool.errors import ConfigError, one_of
+from unspool.errors import ConfigError, check_switches, one_of
 from unspool.layers.recurrent import MERGES
 
 UNITS = ("words", "chars")

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from unspool.data.given import check_switches
 from unspool.data.tokenizer import TOKENIZERS
-from unspool.errors import ConfigError, one_of
+from unspool.errors import ConfigError, check_switches, one_of
 from unspool.layers.encoder_decoder import EncoderDecoderConfig
 
 
