@@ -131,6 +131,8 @@ def test_the_plan_stands_in_the_config(tmp_path: Path) -> None:
         ({"output": "negative-binomial", "scaling": "instance"}, "counts from 0"),
         ({"decoder": "both"}, "decoder is 'both'"),
         ({"decoder": "parallel", "model": "autoregressive"}, "decoder parallel belongs to encoder-decoder"),
+        ({"tie_decoder": True, "model": "autoregressive"}, "tie_decoder belongs to encoder-decoder"),
+        ({"tie_decoder": "yes"}, "tie_decoder is 'yes'"),
         ({"odd": True}, "cannot follow the calendar"),
         ({"odd": True, "calendar": False, "model": "autoregressive"}, "odd belongs to encoder-decoder"),
         ({"odd": True, "calendar": False, "output": "negative-binomial"}, "cannot be mirrored"),

@@ -18,6 +18,7 @@ SMALL: dict[str, Any] = {
 KINDS = {
     "seasonal": {"scaling": "seasonal", "segment": 6},
     "parallel": {"scaling": "mean-abs", "segment": 3, "decoder": "parallel", "reversion": True},
+    "tied": {"scaling": "instance", "segment": 3, "decoder": "parallel", "tie_decoder": True, "calendar": False},
     "odd": {"scaling": "instance", "segment": 6, "odd": True, "calendar": False},
     "steps": {"scaling": "instance", "output": "gaussian", "lags": None},
     "deepar": {"model": "autoregressive", "output": "student-t", "scaling": "mean-abs"},

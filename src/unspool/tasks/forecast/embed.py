@@ -23,8 +23,15 @@ class Categories(nn.Module):
         self.size = sum(widths)
 
     def forward(self, codes: Tensor) -> Tensor:
-        if self.training and codes.numel():
-            codes = codes.masked_fill(torch.rand(codes.shape, device=codes.device) < RARELY_UNKNOWN, 0)
+        return self.vectors(self.some_unknown(codes))
+
+    def some_unknown(self, codes: Tensor) -> Tensor:
+        """The codes as they are read: in training a few are those of what is unknown."""
+        if not self.training or not codes.numel():
+            return codes
+        return codes.masked_fill(torch.rand(codes.shape, device=codes.device) < RARELY_UNKNOWN, 0)
+
+    def vectors(self, codes: Tensor) -> Tensor:
         found = [table(codes[..., place]) for place, table in enumerate(self.tables)]
         return torch.cat(found, -1) if found else torch.zeros(*codes.shape[:-1], 0, device=codes.device)
 
@@ -59,6 +66,14 @@ class WindowInputs(nn.Module):
     def static(self, batch: WindowBatch) -> Tensor:
         """Of the series: `[B, size]`."""
         return torch.cat([batch.static, self.fixed(batch.static_codes)], -1)
+
+    def different(self, batch: WindowBatch) -> tuple[Tensor, Tensor]:
+        """The different ones of `static`, `[U, size]`, and which of them a window has, `[B]`."""
+        codes = self.fixed.some_unknown(batch.static_codes)
+        told = torch.cat([codes.new_zeros(len(codes), 1), codes, batch.static.double()], 1)
+        series, which = torch.unique(told, dim=0, return_inverse=True)
+        one = which.new_zeros(len(series)).scatter_(0, which, torch.arange(len(which), device=which.device))
+        return torch.cat([batch.static[one], self.fixed.vectors(codes[one])], 1), which
 
     def past_of(self, batch: WindowBatch) -> Tensor:
         """The covariates of the L steps before the forecast: `[B, L, ·]`."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from unspool.cells.state import Tree, select_rows
+from unspool.cells.state import Tree, map_tensors, select_rows
 from unspool.layers.build import CellFactory, with_options
 from unspool.layers.dropout import Dropout
 from unspool.layers.recurrent import Recurrent
+from unspool.layers.repeated import Repeated
 from unspool.tasks.forecast.embed import WindowInputs
 from unspool.tasks.forecast.outputs import output_of
 from unspool.tasks.forecast.settings import ForecastSettings
@@ -27,7 +28,8 @@ class EncoderDecoderForecaster(nn.Module):
     Nothing that is written is read again, so the horizon costs ⌈h / w⌉ steps and errors do not add up. Segments as in
     Lin et al. 2023 (SegRNN, https://arxiv.org/abs/2308.11200); w = 1 is the classical encoder–decoder. As there, a
     `parallel` decoder takes one step for each segment, `d_k, _ = decoder(v_k, s)` from the encoder's last state: what
-    is known of earlier segments of the future says nothing of later ones then.
+    is known of earlier segments of the future says nothing of later ones then; and the decoder may be the encoder, one
+    recurrent net that reads and writes (`tie_decoder`).
 
     Args:
         cell: the cell of every layer, any class with the contract of `Cell`.
@@ -52,7 +54,7 @@ class EncoderDecoderForecaster(nn.Module):
             "layers": s.layers, "dropout": s.dropout, "recurrent_dropout": s.recurrent_dropout, "residual": s.residual
         }  # fmt: skip
         self.encoder = Recurrent(made, s.hidden, s.hidden, **how)
-        self.decoder = Recurrent(made, s.hidden, s.hidden, **how)
+        self.decoder = self.encoder if s.tie_decoder else Recurrent(made, s.hidden, s.hidden, **how)
         self.write = nn.Linear(self.decoder.output_size, s.segment * self.output.size)
 
     def encode(self, batch: WindowBatch) -> tuple[object, ...]:
@@ -64,26 +66,46 @@ class EncoderDecoderForecaster(nn.Module):
 
     def forward(self, batch: WindowBatch) -> Tensor:
         """The output's numbers for the h steps of the forecast: `[B, h, P]`."""
-        state, future = self.encode(batch), self.inputs.future(batch)
-        spare = self.segments * self.segment - self.horizon
-        segments = nn.functional.pad(future, (0, 0, 0, spare)).unflatten(1, (-1, self.segment)).flatten(2)
-        asked = self.position.weight.expand(len(future), -1, -1)
-        if self.ask is not None:
-            asked = asked + self.ask(_beside(segments, self.inputs.static(batch)))
-        written = self.write(self.dropout(self.decoded(self.decoder, torch.relu(asked), state)))
+        state = self.encode(batch)
+        written = self.write(self.dropout(self.decoded(self.decoder, *self.asked(batch), state)))
         return written.unflatten(2, (self.segment, -1)).flatten(1, 2)[:, : self.horizon]
 
+    def asked(self, batch: WindowBatch) -> tuple[Tensor, Tensor]:
+        """What the decoder reads for each of the K segments, `[U, K, H]`, and which of these rows a window has, `[B]`:
+        those of a series have the same, if no more than the series is known of the future."""
+        future, positions = self.inputs.future(batch), self.position.weight
+        if not self.inputs.after:
+            static, which = self.inputs.different(batch)
+            asked = positions if self.ask is None else positions + self.ask(static).unsqueeze(1)
+            return torch.relu(asked).expand(len(static), -1, -1), which
+        assert self.ask is not None
+        spare = self.segments * self.segment - self.horizon
+        segments = nn.functional.pad(future, (0, 0, 0, spare)).unflatten(1, (-1, self.segment)).flatten(2)
+        asked = positions + self.ask(_beside(segments, self.inputs.static(batch)))
+        return torch.relu(asked), torch.arange(len(asked), device=asked.device)
 
-def decoded_in_turn(decoder: Recurrent, asked: Tensor, state: Tree) -> Tensor:
-    """The decoder's outputs for K segments, `asked` `[B, K, H]`, each after the one before it."""
-    return decoder(asked, state)[0]
+
+def decoded_in_turn(decoder: Recurrent, asked: Tensor, which: Tensor, state: Tree) -> Tensor:
+    """The decoder's outputs for K segments of B windows, `asked[which]`, each after the one before it: `[B, K, H]`."""
+    return decoder(asked[which], state)[0]
 
 
-def decoded_at_once(decoder: Recurrent, asked: Tensor, state: Tree) -> Tensor:
-    """The decoder's outputs for K segments, `asked` `[B, K, H]`, each one step after `state`."""
-    batch, segments, _ = asked.shape
-    rows = torch.arange(batch).repeat_interleave(segments)
-    outputs, _ = decoder(asked.flatten(0, 1).unsqueeze(1), select_rows(state, rows))
+def decoded_at_once(decoder: Recurrent, asked: Tensor, which: Tensor, state: Tree) -> Tensor:
+    """The decoder's outputs for K segments of B windows, `asked[which]`, each one step after `state`: `[B, K, H]`.
+
+    In training a window's state is multiplied once for all its segments, and what a series is asked once for all its
+    windows; a forecast is worked out row by row, so that it does not depend on the others.
+    """
+    batch, segments = len(which), asked.shape[1]
+    places = torch.arange(segments, device=which.device)
+    windows = torch.arange(batch, device=which.device).repeat_interleave(segments)
+    rows = (which.unsqueeze(1) * segments + places).flatten()
+    steps = asked.flatten(0, 1).unsqueeze(1)
+    if decoder.training:
+        repeated = map_tensors(lambda value: Repeated(value, windows), state)
+        outputs, _ = decoder(Repeated(steps, rows) if len(asked) < batch else steps[rows], repeated)
+    else:
+        outputs, _ = decoder(steps[rows], select_rows(state, windows))
     return outputs.squeeze(1).unflatten(0, (batch, segments))
 
 

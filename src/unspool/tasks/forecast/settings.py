@@ -27,9 +27,9 @@ class ForecastSettings:
     A forecast from step n reads a window of `context` steps before it, longer past values by `lags`, and what is known
     of the `horizon` steps after it. `encoder-decoder` writes the whole horizon at once, `segment` steps at each step of
     its recurrent layers: after the segment before it (`decoder="recurrent"`), or each from the encoder's last state
-    ("parallel", which far horizons gain by); `odd` makes an odd function of it, see `OddForecaster`, and `reversion`
-    one that knows the mean of the series, see `RevertingForecaster`. `autoregressive` writes a step, draws from it and
-    reads the draw (DeepAR).
+    ("parallel", which far horizons gain by); with `tie_decoder` the same layers read and write; `odd` makes an odd
+    function of it, see `OddForecaster`, and `reversion` one that knows the mean of the series, see
+    `RevertingForecaster`. `autoregressive` writes a step, draws from it and reads the draw (DeepAR).
     None for `context`, `season` and `lags` means: what suits the frequency, see `Frequency`; for `output`, what suits
     the model.
     See `scale_of` for `scaling` and `unspool.tasks.forecast.outputs` for `output`; `point` and `mean` have no `levels`.
@@ -54,6 +54,7 @@ class ForecastSettings:
     decoder: Annotated[
         str, "of encoder-decoder: recurrent, or parallel, where each segment follows from the encoder's state alone"
     ] = "recurrent"
+    tie_decoder: Annotated[bool, "of encoder-decoder: one recurrent net that reads and writes"] = False
     odd: Annotated[
         bool,
         "of encoder-decoder: forecast a mirrored series the other way round, at twice the time; for series that "
@@ -150,6 +151,8 @@ class ForecastSettings:
                 )
             if self.segment > 1:
                 raise ConfigError("segment belongs to encoder-decoder; an autoregressive model writes step by step")
+            if self.tie_decoder:
+                raise ConfigError("tie_decoder belongs to encoder-decoder; leave it out, or take that")
             if self.reversion:
                 raise ConfigError("reversion belongs to encoder-decoder; leave it out, or take --model encoder-decoder")
             if self.decoder != "recurrent":

@@ -1,0 +1,123 @@
+"""`Repeated`: rows that are those of a smaller tensor, again and again, multiplied once each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils._pytree import tree_flatten, tree_map
+
+PRODUCTS = (F.linear, Tensor.matmul, Tensor.__matmul__, torch.matmul, Tensor.mm, torch.mm)
+PARTS = (Tensor.chunk, Tensor.split, Tensor.unbind, torch.chunk, torch.split, torch.unbind)
+ATTRIBUTES = ("shape", "dtype", "device", "ndim", "layout", "requires_grad", "is_cpu")
+ABOUT = (
+    *(getattr(Tensor, name).__get__ for name in ATTRIBUTES),
+    Tensor.dim, Tensor.size, Tensor.numel, Tensor.is_floating_point, Tensor.is_complex, Tensor.__len__,
+)  # fmt: skip
+"""What is asked about a tensor, and not of its numbers."""
+
+
+class Repeated(Tensor):
+    """`few[rows]`, as a tensor whose products with a matrix are worked out for `few` alone: (few W)[rows].
+
+    Any function takes it for what it stands for, and differentiates it. A product of it is one again, so are the parts
+    into which that is cut; whatever else is worked out, is so for each row. With R rows of U different ones a cell's
+    step costs U products in place of R, and the sums and nonlinearities of R.
+
+    Args:
+        few: `[U, …]`.
+        rows: int64 `[R]`, each below U.
+
+    Example:
+        >>> x, h = torch.randn(2, 3), torch.randn(6, 4)
+        >>> cell, rows = unspool.cells.GRUCell(3, 4), torch.tensor([0, 0, 0, 1, 1, 1])
+        >>> torch.allclose(cell(Repeated(x, rows), h)[0], cell(x[rows], h)[0])
+        True
+    """
+
+    few: Tensor
+    rows: Tensor
+
+    def __new__(cls, few: Tensor, rows: Tensor) -> Repeated:
+        return _Repeat.apply(few, rows)
+
+    def __init__(self, few: Tensor, rows: Tensor) -> None:
+        """Of the tensor that `__new__` gave, which forgets what it was made from."""
+        self.few, self.rows = few, rows
+
+    def whole(self) -> Tensor:
+        """`few[rows]`: `[R, …]`."""
+        return self.few.index_select(0, self.rows)
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func in ABOUT:
+            with torch._C.DisableTorchFunctionSubclass():
+                return func(*args, **kwargs)
+        if _of_each_row(func, args, kwargs):
+            first, *others = args
+            made = func(first.few, *others, **kwargs)
+            return tree_map(lambda value: cls(value, first.rows), made)
+        return _of_the_whole(func, args, kwargs)
+
+    @classmethod
+    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """What comes by another way than a function of PyTorch, as from a `torch.autograd.Function`."""
+        return _of_the_whole(func, args, kwargs or {})
+
+
+class _Repeat(torch.autograd.Function):
+    """A `Repeated` that passes gradients on to what it repeats, by whichever way they come."""
+
+    @staticmethod
+    def forward(ctx: Any, few: Tensor, rows: Tensor) -> Tensor:
+        ctx.save_for_backward(rows)
+        ctx.shape = few.shape
+        made = Tensor._make_wrapper_subclass(Repeated, (len(rows), *few.shape[1:]), dtype=few.dtype, device=few.device)
+        made.few, made.rows = few, rows
+        return made
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        (rows,) = ctx.saved_tensors
+        return grads[0].new_zeros(ctx.shape).index_add(0, rows, grads[0]), None
+
+
+def _of_each_row(func: Any, args: Any, kwargs: Any) -> bool:
+    """Whether `func` of the first argument, repeated, is that of the rows, repeated."""
+    given = tree_flatten((args, kwargs))[0]
+    if not isinstance(args[0] if args else None, Repeated) or sum(isinstance(value, Repeated) for value in given) > 1:
+        return False
+    if func in PRODUCTS:
+        return args[0].dim() > 1 and (func is F.linear or _is_matrix(args, kwargs))
+    return func in PARTS and _dimension(func, args, kwargs) % args[0].dim() != 0
+
+
+def _is_matrix(args: Any, kwargs: Any) -> bool:
+    return len(args) == 2 and not kwargs and isinstance(args[1], Tensor) and args[1].dim() <= 2
+
+
+def _dimension(func: Any, args: Any, kwargs: Any) -> int:
+    """Along which `func` cuts."""
+    place = 1 if func in (Tensor.unbind, torch.unbind) else 2
+    return args[place] if len(args) > place else kwargs.get("dim", 0)
+
+
+def _of_the_whole(func: Any, args: Any, kwargs: Any) -> Any:
+    """`func` of what the repeated ones stand for; one that it changed in place is what it was changed to."""
+    wholes: list[tuple[Repeated, Tensor]] = []
+
+    def whole(value: Any) -> Any:
+        if not isinstance(value, Repeated):
+            return value
+        wholes.append((value, value.whole()))
+        return wholes[-1][1]
+
+    made = func(*tree_map(whole, args), **tree_map(whole, kwargs))
+    for value, rows in wholes:
+        if rows._version:
+            value.few, value.rows = rows, torch.arange(len(rows), device=rows.device)
+    return made
