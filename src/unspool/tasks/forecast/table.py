@@ -6,8 +6,13 @@ from collections.abc import Mapping
 
 from unspool.tasks.forecast.backtest import Result
 
-COLUMNS = {"sMAPE": "smape", "MASE": "mase", "OWA": "owa", "wQL": "wql", "MSIS": "msis", "coverage": "coverage"}
+COLUMNS = {
+    "sMAPE": "smape", "MASE": "mase", "OWA": "owa", "wQL": "wql", "MSIS": "msis", "coverage": "coverage", "MAE": "mae",
+    "MSE": "mse",
+}  # fmt: skip
 """Heads of columns, and the scores below them."""
+IN_UNITS = ("mae", "mse")
+"""Scores in the unit of the series, of any size."""
 
 
 def table(results: Mapping[str, Result]) -> str:
@@ -20,9 +25,9 @@ def table(results: Mapping[str, Result]) -> str:
     >>> found = {name: method(name, season=2) for name in ("naive", "seasonal-naive")}
     >>> lines = table(compare(panel, found, horizon=2, season=2)).splitlines()
     >>> lines[0]
-    'method           sMAPE   MASE    OWA     wQL    MSIS  coverage  seconds'
+    'method           sMAPE   MASE    OWA     wQL    MSIS  coverage   MAE   MSE  seconds'
     >>> lines[2].removesuffix("0.0").rstrip()
-    'seasonal-naive  10.000  1.000  0.310  0.0701   5.800     0.750'
+    'seasonal-naive  10.000  1.000  0.310  0.0701   5.800     0.750  0.25  0.25'
     >>> lines[3]
     '2 forecasts of 4 targets; MASE and MSIS without 1 whose history is constant or not longer than a season'
     """
@@ -35,7 +40,11 @@ def table(results: Mapping[str, Result]) -> str:
 
 def _cells(result: Result) -> list[str]:
     values = {name: getattr(result.scores, name) for name in COLUMNS.values()}
-    return ["–" if value is None else _shown(value, 4 if name == "wql" else 3) for name, value in values.items()]
+    return ["–" if value is None else _cell(name, value) for name, value in values.items()]
+
+
+def _cell(name: str, value: float) -> str:
+    return f"{value:.4g}" if name in IN_UNITS else _shown(value, 4 if name == "wql" else 3)
 
 
 def _shown(value: float, places: int) -> str:
