@@ -4,8 +4,8 @@
         [any option of `unspool train forecast`]
 
 `--settings own`: what validation chose, for each horizon. `--settings segrnn`: what is published for SegRNN (see
-`segrnn.py`), the same at every horizon; but the rate falls by a fifth after an epoch without a new best, not after each
-from the fifth on, and the network is unspool's, where words on a series are read by the encoder too.
+`segrnn.py`), the same at every horizon; but gradients are clipped, and the rate falls by a fifth after an epoch without a new
+best, not after each from the fifth on.
 
 The usual split: 12 months to train on, 4 to validate, 4 to test, each column less its mean over its deviation in the
 training part. One model of all columns; every window of the test part is forecast, step by step, and none left out.
@@ -54,8 +54,12 @@ def columns(path: Path) -> tuple[list[str], list[str], np.ndarray]:
 
 def told(settings: str, horizon: str) -> list[str]:
     """The options of a training."""
-    each = {"own": f"{CHOICES} {OF_HORIZON[horizon]}", "segrnn": SEGRNN}
-    return [*each[settings].split(), "--horizon", horizon]
+    if settings not in ("own", "segrnn"):
+        raise SystemExit(f"--settings is {settings!r}; expected own or segrnn")
+    if settings == "own" and horizon not in OF_HORIZON:
+        raise SystemExit(f"--horizon is {horizon}; choices were made for {', '.join(OF_HORIZON)}")
+    choices = SEGRNN if settings == "segrnn" else f"{CHOICES} {OF_HORIZON[horizon]}"
+    return [*choices.split(), "--horizon", horizon]
 
 
 def main() -> None:

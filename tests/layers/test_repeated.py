@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from unspool.cells import GRUCell, IndRNNCell, LayerNormLSTMCell, LSTMCell, RNNCell
+from unspool.cells import Cell, GRUCell, IndRNNCell, LayerNormLSTMCell, LSTMCell, RNNCell
 from unspool.cells.state import map_tensors, tensors
-from unspool.layers.repeated import Repeated
+from unspool.layers.repeated import Repeated, repeats
 
 ROWS = torch.tensor([0, 2, 2, 1, 0])
 
@@ -97,3 +97,97 @@ def test_cells_step_from_repeated_states(kind: Any, data: st.DataObject) -> None
     expected = cell(x, map_tensors(lambda value: value[rows], state))
     for one, other in zip(tensors(found), tensors(expected), strict=True):
         torch.testing.assert_close(one + 0, other)
+
+
+class Binary(torch.autograd.Function):
+    """A product with the signs of the weights, whose gradient passes them as if they were the weights."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(value, weight)
+        return nn.functional.linear(value, weight.sign())
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor]:
+        value, weight = ctx.saved_tensors
+        return grads[0] @ weight, grads[0].T @ value
+
+
+class Odd(Cell):
+    """An Elman cell, with a function of its own between the product and the nonlinearity."""
+
+    def __init__(self, between: Callable[[nn.Module, Tensor, Tensor], Tensor]) -> None:
+        super().__init__(4, 4)
+        self.x, self.h, self.between = nn.Linear(4, 4), nn.Linear(4, 4), between
+
+    def forward(self, x: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+        h = torch.tanh(self.x(x) + self.between(self, h, self.h(h)))
+        return h, h
+
+
+def written_to(_: nn.Module, h: Tensor, product: Tensor) -> Tensor:
+    product[:, :2].sigmoid_()
+    return product
+
+
+def hooked(_: nn.Module, h: Tensor, product: Tensor) -> Tensor:
+    if product.requires_grad:
+        product.register_hook(lambda gradient: 0 * gradient)
+    return product
+
+
+def energetic(cell: Any, h: Tensor, product: Tensor) -> Tensor:
+    h = h if h.requires_grad else h.detach().requires_grad_()
+    return torch.autograd.grad(torch.tanh(cell.h(h)).sum(), h, create_graph=True)[0]
+
+
+def rounded(_: nn.Module, h: Tensor, product: Tensor) -> Tensor:
+    with torch.no_grad():
+        product.clamp_(-0.5, 0.5)
+    return product
+
+
+def counted(cell: Any, h: Tensor, product: Tensor) -> Tensor:
+    cell.calls = getattr(cell, "calls", 0) + 1
+    return product * cell.calls
+
+
+ODD = {
+    "as it is": (lambda _, h, product: product, True),
+    "own derivative": (lambda _, h, product: product + Squared.apply(h), True),
+    "own product": (lambda cell, h, product: Binary.apply(h, cell.h.weight), False),
+    "written to": (written_to, False),
+    "hooked": (hooked, False),
+    "energetic": (energetic, False),
+    "rounded": (rounded, False),
+    "drawn": (lambda _, h, product: nn.functional.dropout(product), False),
+    "counted": (counted, False),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_cells_that_lose_by_it_are_found(name: str) -> None:
+    between, fits = ODD[name]
+    cell = Odd(between)
+    assert repeats(cell, 4, torch.randn(2, 4)) is fits
+    assert not hasattr(cell, "calls")
+
+
+def test_a_hook_that_comes_later_is_found() -> None:
+    cell = GRUCell(4, 4)
+    assert repeats(cell, 4, torch.randn(2, 4))
+    cell.h.register_forward_hook(lambda module, given, made: made[:, :2].mul_(2) is None or None)
+    assert not repeats(cell, 4, torch.randn(2, 4))
+
+
+def test_not_under_transforms() -> None:
+    cell, state = GRUCell(4, 4), torch.randn(2, 4)
+    with torch.no_grad():
+        assert not repeats(cell, 4, state)
+    with torch.inference_mode():
+        assert not repeats(cell, 4, state)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert not repeats(cell, 4, state)
+    found = []
+    torch.func.grad(lambda h: found.append(repeats(cell, 4, h)) or h.sum())(state)
+    assert found == [False]

@@ -74,23 +74,33 @@ def _compared(
     context = map_tensors(lambda value: few(value, value.requires_grad), context)
     options: dict[str, Any] = {"reverse": False, "truncate": None, "checkpoint": None}
     leaves = [v for v in (x, *tensors(state), *tensors(context), *program[1]) if v.requires_grad]
-    got = _with_gradients(compiled.run(program, cell, x, state, context, None, **options), leaves)
-    expected = _with_gradients(reference.run(cell, x, state, context, None, **options), leaves)
+    got = with_gradients(compiled.run(program, cell, x, state, context, None, **options), leaves)
+    expected = with_gradients(reference.run(cell, x, state, context, None, **options), leaves)
     if not all(bool(v.isfinite().all()) for _, v in expected if v is not None):
         raise _NotNumbers
+    if (name := difference(got, expected)) is None:
+        return None
+    return CannotLower(
+        f"its program gives another {name} than its step does: the step has an effect that a trace does not "
+        "show, such as a hook, or unspool is at fault (please report it then)"
+    )
+
+
+Results = list[tuple[str, Tensor | None]]
+"""By name: output, final states, and the gradients of leaves, None where there is none."""
+
+
+def difference(got: Results, expected: Results) -> str | None:
+    """What differs by more than rounding; None if nothing does."""
     scale = max((float(v.detach().abs().amax()) for _, v in expected if v is not None and v.numel()), default=0.0)
-    for (name, one), (_, other) in zip(got, expected, strict=True):
-        if not _agree(one, other, scale):
-            return CannotLower(
-                f"its program gives another {name} than its step does: the step has an effect that a trace does not "
-                "show, such as a hook, or unspool is at fault (please report it then)"
-            )
-    return None
+    pairs = zip(got, expected, strict=True)
+    return next((name for (name, one), (_, other) in pairs if not _agree(one, other, scale)), None)
 
 
-def _with_gradients(made: tuple[Tensor, Tree], leaves: list[Tensor]) -> list[tuple[str, Tensor | None]]:
+def with_gradients(made: tuple[Tensor, Tree], leaves: list[Tensor]) -> Results:
+    """What a call made, and the gradients of `leaves` from all of it."""
     values = [made[0], *tensors(made[1])]
-    named: list[tuple[str, Tensor | None]] = [("output", values[0]), *(("final state", value) for value in values[1:])]
+    named: Results = [("output", values[0]), *(("final state", value) for value in values[1:])]
     ends = [value for value in values if value.requires_grad]
     if not ends or not leaves:
         return named

@@ -47,7 +47,7 @@ def choose(cell: Any, engine: str, x: Tensor, state: Tree, context: Tree) -> Cho
         raise ConfigError(f"engine={engine!r} cannot run {step_name(cell)} in this version; expected {one_of(ENGINES)}")
     if engine == "reference":
         return Choice("reference", "asked for")
-    why = _unfit([x, *tensors(state), *tensors(context)])
+    why = unfit([x, *tensors(state), *tensors(context)])
     if why is None:
         try:
             found = compiled(cell, x, state, context)
@@ -65,7 +65,7 @@ def choose(cell: Any, engine: str, x: Tensor, state: Tree, context: Tree) -> Cho
 def recalled(cell: Any, engine: str, x: Tensor, state: Tree, context: Tree) -> Choice | None:
     """What `choose` finds, if the last call of the cell was like this one in all but its numbers and its rows: then
     state and context are built as they should be, and the program is known to be right."""
-    if engine not in ("auto", "cpu") or _unfit([x, *tensors(state), *tensors(context)]) is not None:
+    if engine not in ("auto", "cpu") or unfit([x, *tensors(state), *tensors(context)]) is not None:
         return None
     found = recall(cell, x, state, context)
     if found is None or not agreed(cell, found[0]):
@@ -73,7 +73,7 @@ def recalled(cell: Any, engine: str, x: Tensor, state: Tree, context: Tree) -> C
     return Choice("cpu", "as the call before", found)
 
 
-def _unfit(values: list[Tensor]) -> str | None:
+def unfit(values: list[Tensor]) -> str | None:
     """Why these tensors, here and now, cannot go to the CPU engine; `None` if they can."""
     for value in values:
         if not value.is_cpu:

@@ -1,13 +1,20 @@
-"""`Repeated`: rows that are those of a smaller tensor, again and again, multiplied once each."""
+"""`Repeated`: rows that are those of a smaller tensor, again and again, multiplied once each; and for which cells."""
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torch.utils._pytree import tree_flatten, tree_map
+
+from unspool.cells.state import Tree, kinds, map_tensors, tensors
+from unspool.engine.check import difference, with_gradients
+from unspool.engine.choose import unfit
+from unspool.graph.capture import inventory
+from unspool.graph.unchanged import unchanged
 
 PRODUCTS = (F.linear, Tensor.matmul, Tensor.__matmul__, torch.matmul, Tensor.mm, torch.mm)
 PARTS = (Tensor.chunk, Tensor.split, Tensor.unbind, torch.chunk, torch.split, torch.unbind)
@@ -22,9 +29,10 @@ ABOUT = (
 class Repeated(Tensor):
     """`few[rows]`, as a tensor whose products with a matrix are worked out for `few` alone: (few W)[rows].
 
-    Any function takes it for what it stands for, and differentiates it. A product of it is one again, so are the parts
-    into which that is cut; whatever else is worked out, is so for each row. With R rows of U different ones a cell's
-    step costs U products in place of R, and the sums and nonlinearities of R.
+    Functions of PyTorch take it for what it stands for, and differentiate it. A product of it is one again, so are the
+    parts into which that is cut; whatever else is worked out, is so for each row. With R rows of U different ones a
+    cell's step costs U products in place of R, and the sums and nonlinearities of R. What a step writes into a view of
+    it, or hooks on it, are lost: ask `repeats` of the cell before.
 
     Args:
         few: `[U, …]`.
@@ -67,6 +75,60 @@ class Repeated(Tensor):
     def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """What comes by another way than a function of PyTorch, as from a `torch.autograd.Function`."""
         return _of_the_whole(func, args, kwargs or {})
+
+
+_repeats: OrderedDict[Any, bool] = OrderedDict()
+MOST = 256
+"""Structures of cells that are remembered."""
+
+
+def repeats(cell: Any, width: int, state: Tree) -> bool:
+    """Whether `cell`, in training, takes steps from `Repeated` rows: outputs, states and all gradients of a few rows
+    are then those of plain ones. Tried once for each structure of a cell.
+
+    Not where a tensor is the engine's no more: under a transform of `torch.func`, autocast, or while compiling.
+
+    Args:
+        cell: with the contract of `Cell`.
+        width: I, of what it reads.
+        state: that of a call, of at least one row.
+
+    Example:
+        >>> repeats(unspool.cells.GRUCell(3, 4), 3, torch.zeros(2, 4))
+        True
+    """
+    held = inventory(cell)
+    if not torch.is_grad_enabled() or unfit([*tensors(state), *held.tensors.values()]) is not None:
+        return False
+    key = held.fingerprint, width, kinds(state, False)
+    if key not in _repeats:
+        _repeats[key] = _alike(cell, width, state)
+        if len(_repeats) > MOST:
+            _repeats.popitem(last=False)
+    return _repeats[key]
+
+
+def _alike(cell: Any, width: int, state: Tree) -> bool:
+    rows, near = torch.tensor([0, 2, 2, 1, 0]), tensors(state)[0]
+    drawn = torch.Generator().manual_seed(0)
+
+    def few(value: Tensor) -> Tensor:
+        own = value[torch.arange(3) % len(value)].detach()
+        return (own + torch.rand(own.shape, generator=drawn, dtype=own.dtype)) if own.is_floating_point() else own
+
+    x, states = few(near.new_zeros(3, width)), map_tensors(few, state)
+    leaves = [value.requires_grad_() for value in (x, *tensors(states)) if value.is_floating_point()]
+    leaves += [value for value in inventory(cell).tensors.values() if value.requires_grad]
+    try:
+        with unchanged(cell):
+            got = with_gradients(
+                cell(Repeated(x, rows), map_tensors(lambda value: Repeated(value, rows), states)), leaves
+            )
+            plain = with_gradients(cell(x[rows], map_tensors(lambda value: value[rows], states)), leaves)
+    except Exception:  # whatever a step of a user's may raise: it is then asked for plain rows, which say so
+        return False
+    whole = [(name, value.whole() if isinstance(value, Repeated) else value) for name, value in got]
+    return all(bool(v.isfinite().all()) for _, v in plain if v is not None) and difference(whole, plain) is None
 
 
 class _Repeat(torch.autograd.Function):

@@ -9,7 +9,7 @@ from unspool.cells.state import Tree, map_tensors, select_rows
 from unspool.layers.build import CellFactory, with_options
 from unspool.layers.dropout import Dropout
 from unspool.layers.recurrent import Recurrent
-from unspool.layers.repeated import Repeated
+from unspool.layers.repeated import Repeated, repeats
 from unspool.tasks.forecast.embed import WindowInputs
 from unspool.tasks.forecast.outputs import output_of
 from unspool.tasks.forecast.settings import ForecastSettings
@@ -72,17 +72,15 @@ class EncoderDecoderForecaster(nn.Module):
 
     def asked(self, batch: WindowBatch) -> tuple[Tensor, Tensor]:
         """What the decoder reads for each of the K segments, `[U, K, H]`, and which of these rows a window has, `[B]`:
-        those of a series have the same, if no more than the series is known of the future."""
-        future, positions = self.inputs.future(batch), self.position.weight
-        if not self.inputs.after:
-            static, which = self.inputs.different(batch)
-            asked = positions if self.ask is None else positions + self.ask(static).unsqueeze(1)
-            return torch.relu(asked).expand(len(static), -1, -1), which
-        assert self.ask is not None
-        spare = self.segments * self.segment - self.horizon
-        segments = nn.functional.pad(future, (0, 0, 0, spare)).unflatten(1, (-1, self.segment)).flatten(2)
-        asked = positions + self.ask(_beside(segments, self.inputs.static(batch)))
-        return torch.relu(asked), torch.arange(len(asked), device=asked.device)
+        in training those of a series have the same, if no more than the series is known of the future."""
+        future, once = self.inputs.future(batch), self.training and not self.inputs.after
+        static, which = self.inputs.different(batch) if once else (self.inputs.static(batch), torch.arange(len(future)))
+        asked = self.position.weight.expand(len(static), -1, -1)
+        if self.ask is not None:
+            spare = self.segments * self.segment - self.horizon
+            steps = nn.functional.pad(future[: len(static)], (0, 0, 0, spare))  # without a number in it, if `once`
+            asked = asked + self.ask(_beside(steps.unflatten(1, (-1, self.segment)).flatten(2), static))
+        return torch.relu(asked), which.to(asked.device)
 
 
 def decoded_in_turn(decoder: Recurrent, asked: Tensor, which: Tensor, state: Tree) -> Tensor:
@@ -94,19 +92,26 @@ def decoded_at_once(decoder: Recurrent, asked: Tensor, which: Tensor, state: Tre
     """The decoder's outputs for K segments of B windows, `asked[which]`, each one step after `state`: `[B, K, H]`.
 
     In training a window's state is multiplied once for all its segments, and what a series is asked once for all its
-    windows; a forecast is worked out row by row, so that it does not depend on the others.
+    windows; a forecast is worked out row by row by the engine.
     """
     batch, segments = len(which), asked.shape[1]
     places = torch.arange(segments, device=which.device)
     windows = torch.arange(batch, device=which.device).repeat_interleave(segments)
     rows = (which.unsqueeze(1) * segments + places).flatten()
     steps = asked.flatten(0, 1).unsqueeze(1)
-    if decoder.training:
+    if decoder.training and _repeats(decoder, asked.shape[2], state):
         repeated = map_tensors(lambda value: Repeated(value, windows), state)
         outputs, _ = decoder(Repeated(steps, rows) if len(asked) < batch else steps[rows], repeated)
     else:
         outputs, _ = decoder(steps[rows], select_rows(state, windows))
     return outputs.squeeze(1).unflatten(0, (batch, segments))
+
+
+def _repeats(decoder: Recurrent, width: int, state: Tree) -> bool:
+    """Whether all cells of the decoder take `Repeated` rows; masks of recurrent dropout are of each row's own."""
+    cells = [directions[0] for directions in decoder.layers]  # pyright: ignore[reportIndexIssue]
+    widths = [width, *(cell.output_size for cell in cells[:-1])]
+    return not decoder.recurrent_dropout and all(map(repeats, cells, widths, state))
 
 
 def _beside(steps: Tensor, static: Tensor) -> Tensor:

@@ -25,9 +25,9 @@ def table(results: Mapping[str, Result]) -> str:
     >>> found = {name: method(name, season=2) for name in ("naive", "seasonal-naive")}
     >>> lines = table(compare(panel, found, horizon=2, season=2)).splitlines()
     >>> lines[0]
-    'method           sMAPE   MASE    OWA     wQL    MSIS  coverage   MAE   MSE  seconds'
+    'method           sMAPE   MASE    OWA     wQL    MSIS  coverage     MAE     MSE  seconds'
     >>> lines[2].removesuffix("0.0").rstrip()
-    'seasonal-naive  10.000  1.000  0.310  0.0701   5.800     0.750  0.25  0.25'
+    'seasonal-naive  10.000  1.000  0.310  0.0701   5.800     0.750  0.2500  0.2500'
     >>> lines[3]
     '2 forecasts of 4 targets; MASE and MSIS without 1 whose history is constant or not longer than a season'
     """
@@ -44,7 +44,7 @@ def _cells(result: Result) -> list[str]:
 
 
 def _cell(name: str, value: float) -> str:
-    return f"{value:.4g}" if name in IN_UNITS else _shown(value, 4 if name == "wql" else 3)
+    return f"{value:#.4g}" if name in IN_UNITS else _shown(value, 4 if name == "wql" else 3)
 
 
 def _shown(value: float, places: int) -> str:
