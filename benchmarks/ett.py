@@ -4,8 +4,8 @@
         [any option of `unspool train forecast`]
 
 `--settings own`: what validation chose, for each horizon. `--settings segrnn`: what is published for SegRNN (see
-`segrnn.py`), the same at every horizon; but gradients are clipped, and the rate falls by a fifth after an epoch without a new
-best, not after each from the fifth on.
+`segrnn.py`), the same at every horizon; but gradients are clipped, and the rate falls by a fifth after an epoch without
+a new best, not after each from the fifth on.
 
 The usual split: 12 months to train on, 4 to validate, 4 to test, each column less its mean over its deviation in the
 training part. One model of all columns; every window of the test part is forecast, step by step, and none left out.

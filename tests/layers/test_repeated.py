@@ -173,6 +173,22 @@ def test_cells_that_lose_by_it_are_found(name: str) -> None:
     assert not hasattr(cell, "calls")
 
 
+class Counting(Cell):
+    """One with whole numbers in its state, whose step cannot be tried by differences."""
+
+    def initial_state(self, batch: int, **kind: Any) -> Any:
+        return torch.zeros(batch, 4), torch.zeros(batch, 1, dtype=torch.int64)
+
+    def forward(self, x: Tensor, state: Any) -> Any:
+        return x + state[0], (x, state[1] + 1)
+
+
+def test_cells_that_cannot_be_tried_go_as_they_are() -> None:
+    cell = Counting(4, 4)
+    assert not repeats(cell, 4, cell.initial_state(2))
+    assert not repeats(cell, 5, (torch.zeros(2, 3), torch.zeros(2, 1, dtype=torch.int64)))
+
+
 def test_a_hook_that_comes_later_is_found() -> None:
     cell = GRUCell(4, 4)
     assert repeats(cell, 4, torch.randn(2, 4))

@@ -102,7 +102,10 @@ def repeats(cell: Any, width: int, state: Tree) -> bool:
         return False
     key = held.fingerprint, width, kinds(state, False)
     if key not in _repeats:
-        _repeats[key] = _alike(cell, width, state)
+        try:
+            _repeats[key] = _alike(cell, width, state)
+        except Exception:  # whatever a step of a user's may raise: it is asked for plain rows then, which say so
+            _repeats[key] = False
         if len(_repeats) > MOST:
             _repeats.popitem(last=False)
     return _repeats[key]
@@ -119,14 +122,10 @@ def _alike(cell: Any, width: int, state: Tree) -> bool:
     x, states = few(near.new_zeros(3, width)), map_tensors(few, state)
     leaves = [value.requires_grad_() for value in (x, *tensors(states)) if value.is_floating_point()]
     leaves += [value for value in inventory(cell).tensors.values() if value.requires_grad]
-    try:
-        with unchanged(cell):
-            got = with_gradients(
-                cell(Repeated(x, rows), map_tensors(lambda value: Repeated(value, rows), states)), leaves
-            )
-            plain = with_gradients(cell(x[rows], map_tensors(lambda value: value[rows], states)), leaves)
-    except Exception:  # whatever a step of a user's may raise: it is then asked for plain rows, which say so
-        return False
+    with unchanged(cell):
+        made = cell(Repeated(x, rows), map_tensors(lambda value: Repeated(value, rows), states))
+        got = with_gradients(made, leaves)
+        plain = with_gradients(cell(x[rows], map_tensors(lambda value: value[rows], states)), leaves)
     whole = [(name, value.whole() if isinstance(value, Repeated) else value) for name, value in got]
     return all(bool(v.isfinite().all()) for _, v in plain if v is not None) and difference(whole, plain) is None
 
