@@ -19,14 +19,15 @@ from unspool.tasks.forecast.windows import WindowBatch
 class EncoderDecoderForecaster(nn.Module):
     """`segment` steps of a series are one step of the network::
 
-        u_j = relu(W [x_{jw+1} … x_{(j+1)w} ; static])           each of the L / w segments of the window
+        u_j = relu(W [x_{jw+1} … x_{(j+1)w}])                    each of the L / w segments of the window
         _, s = encoder(u_1 … u_{L/w})                            any cell, stacked
         v_k = relu(V [known of segment k ; static ; position k])   each of the ⌈h / w⌉ segments to write
         d_k, s = decoder(v_k, s)                                 from the encoder's last state on
         outputs of the segment's w steps = U d_k
 
-    Nothing that is written is read again, so the horizon costs ⌈h / w⌉ steps and errors do not add up. Segments as in
-    Lin et al. 2023 (SegRNN, https://arxiv.org/abs/2308.11200); w = 1 is the classical encoder–decoder. As there, a
+    Nothing that is written is read again, so the horizon costs ⌈h / w⌉ steps and errors do not add up. What is known of
+    the series as a whole is asked for, and not read with the window, so that all series teach the same reading (see
+    docs/decisions/0030). Segments as in Lin et al. 2023 (SegRNN, https://arxiv.org/abs/2308.11200); w = 1 is the classical encoder–decoder. As there, a
     `parallel` decoder takes one step for each segment, `d_k, _ = decoder(v_k, s)` from the encoder's last state: what
     is known of earlier segments of the future says nothing of later ones then; and the decoder may be the encoder, one
     recurrent net that reads and writes (`tie_decoder`).
@@ -45,7 +46,7 @@ class EncoderDecoderForecaster(nn.Module):
         self.segments = -(-s.horizon // s.segment)
         self.decoded = decoded_at_once if s.decoder == "parallel" else decoded_in_turn
         self.dropout = Dropout(s.dropout)
-        self.read = nn.Linear(s.segment * inputs.before + inputs.size, s.hidden)
+        self.read = nn.Linear(s.segment * inputs.before, s.hidden)
         known = s.segment * inputs.after + inputs.size
         self.ask = nn.Linear(known, s.hidden, bias=False) if known else None
         self.position = nn.Embedding(self.segments, s.hidden)
@@ -61,7 +62,7 @@ class EncoderDecoderForecaster(nn.Module):
         """The encoder's state after the window, a tree of `[B, …]` for each layer."""
         history = self.inputs.history(batch)
         segments = history.unflatten(1, (-1, self.segment)).flatten(2)
-        _, state = self.encoder(torch.relu(self.read(_beside(segments, self.inputs.static(batch)))))
+        _, state = self.encoder(torch.relu(self.read(segments)))
         return state
 
     def forward(self, batch: WindowBatch) -> Tensor:
