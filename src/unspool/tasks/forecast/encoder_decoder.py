@@ -27,10 +27,10 @@ class EncoderDecoderForecaster(nn.Module):
 
     Nothing that is written is read again, so the horizon costs ⌈h / w⌉ steps and errors do not add up. What is known of
     the series as a whole is asked for, and not read with the window, so that all series teach the same reading (see
-    docs/decisions/0030). Segments as in Lin et al. 2023 (SegRNN, https://arxiv.org/abs/2308.11200); w = 1 is the classical encoder–decoder. As there, a
-    `parallel` decoder takes one step for each segment, `d_k, _ = decoder(v_k, s)` from the encoder's last state: what
-    is known of earlier segments of the future says nothing of later ones then; and the decoder may be the encoder, one
-    recurrent net that reads and writes (`tie_decoder`).
+    docs/decisions/0030). Segments as in Lin et al. 2023 (SegRNN, https://arxiv.org/abs/2308.11200); w = 1 is the
+    classical encoder–decoder. As there, a `parallel` decoder takes one step for each segment, `d_k, _ = decoder(v_k,
+    s)` from the encoder's last state: what is known of earlier segments of the future says nothing of later ones then;
+    and the decoder may be the encoder, one recurrent net that reads and writes (`tie_decoder`).
 
     Args:
         cell: the cell of every layer, any class with the contract of `Cell`.
