@@ -86,7 +86,7 @@ class EncoderDecoderForecaster(nn.Module):
 
 def decoded_in_turn(decoder: Recurrent, asked: Tensor, which: Tensor, state: Tree) -> Tensor:
     """The decoder's outputs for K segments of B windows, `asked[which]`, each after the one before it: `[B, K, H]`."""
-    return decoder(asked[which], state)[0]
+    return decoder(asked.index_select(0, which), state)[0]
 
 
 def decoded_at_once(decoder: Recurrent, asked: Tensor, which: Tensor, state: Tree) -> Tensor:
@@ -102,9 +102,9 @@ def decoded_at_once(decoder: Recurrent, asked: Tensor, which: Tensor, state: Tre
     steps = asked.flatten(0, 1).unsqueeze(1)
     if decoder.training and _repeats(decoder, asked.shape[2], state):
         repeated = map_tensors(lambda value: Repeated(value, windows), state)
-        outputs, _ = decoder(Repeated(steps, rows) if len(asked) < batch else steps[rows], repeated)
+        outputs, _ = decoder(Repeated(steps, rows) if len(asked) < batch else steps.index_select(0, rows), repeated)
     else:
-        outputs, _ = decoder(steps[rows], select_rows(state, windows))
+        outputs, _ = decoder(steps.index_select(0, rows), select_rows(state, windows))
     return outputs.squeeze(1).unflatten(0, (batch, segments))
 
 
