@@ -4,8 +4,8 @@
         [any option of `unspool train forecast`]
 
 `--settings own`: what validation chose, for each horizon. `--settings segrnn`: what is published for SegRNN (see
-`segrnn.py`), the same at every horizon; but gradients are clipped, and the rate falls by a fifth after an epoch without
-a new best, not after each from the fifth on.
+`segrnn.py`), the same at every horizon; but the rate falls by a fifth after an epoch without a new best, not after each
+from the fifth on, and the windows of a step are drawn from all series, not the same hours of each.
 
 The usual split: 12 months to train on, 4 to validate, 4 to test, each column less its mean over its deviation in the
 training part. One model of all columns; every window of the test part is forecast, step by step, and none left out.
@@ -34,7 +34,8 @@ SEGRNN = (
     f"--form wide --ds date --freq h --cell gru --context {CONTEXT} --scaling last "
     "--output mean --no-calendar --lag 0 --series-embedding 256 --dropout 0.5 --batch 1792 "
     "--steps-per-epoch 32 --valid-windows 30 --lr 0.001 --schedule plateau --plateau-factor 0.8 "
-    "--segment 24 --decoder parallel --tie-decoder --hidden 512 --epochs 30 --patience 10"
+    "--segment 24 --decoder parallel --tie-decoder --hidden 512 --epochs 30 --patience 10 "
+    "--cell-option recurrent_init=uniform --clip-norm none"
 )
 OF_HORIZON = {
     "96": "--segment 48 --hidden 512 --max-steps 1000",

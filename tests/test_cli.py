@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from forked import unspool
 
 from unspool.cli import spread
 from unspool.cli.main import Warned, check_names
@@ -23,12 +24,6 @@ from unspool.tasks.translate import dates
 from unspool.train import TrainSettings
 
 SIZES = ["--tokenizer", "chars", "--hidden", "8", "--embedding", "8", "--max-tokens", "200"]
-
-
-def unspool(*arguments: object, stdin: bytes = b"", timeout: float = 100) -> subprocess.CompletedProcess[bytes]:
-    command = [sys.executable, "-m", "unspool", *map(str, arguments)]
-    env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, input=stdin, capture_output=True, env=env, check=False, timeout=timeout)
 
 
 @pytest.fixture(scope="module")
@@ -127,8 +122,7 @@ def test_json_lines_name_their_keys(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_use_says_what_is_wrong(arguments: list[str], status: int, message: str, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "unspool", *arguments]
-    done = subprocess.run(command, capture_output=True, check=False, cwd=tmp_path, timeout=60)
+    done = unspool(*arguments, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (status, b"")
     assert message in done.stderr.decode() and b"Traceback" not in done.stderr
     assert not (tmp_path / "x").exists()

@@ -92,18 +92,32 @@ class Mine(unspool.Cell):
 """
 
 
+HALVES: dict[str, Any] = {"max_steps": 30, "lr": 0.02, "validate_every": 30}
+
+
+@pytest.fixture(scope="module")
+def mine(tmp_path_factory: pytest.TempPathFactory) -> type[unspool.Cell]:
+    path = tmp_path_factory.mktemp("cell") / "mine.py"
+    path.write_text(MINE)
+    return load_cell(f"{path}:Mine")
+
+
+@pytest.fixture(scope="module", params=["init", "every-step", "attention"])
+def in_fp32(request: pytest.FixtureRequest, mine: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, float]:
+    """The settings, and the last loss in fp32."""
+    settings = TranslateSettings(**SIZES, layers=2, conditioning=request.param, dropout=0.0)
+    out = tmp_path_factory.mktemp("fp32")
+    return settings, train(mine, data(), settings, TrainSettings(**HALVES), out).best["loss"]
+
+
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
-@pytest.mark.parametrize("conditioning", ["init", "every-step", "attention"])
-def test_a_cell_from_a_file_in_half_precision(precision: str, conditioning: str, tmp_path: Path) -> None:
+def test_a_cell_from_a_file_in_half_precision(
+    precision: str, in_fp32: tuple[Any, float], mine: Any, tmp_path: Path
+) -> None:
     """The same steps as in fp32, from the same first values, to the bits that the precision has."""
-    (tmp_path / "mine.py").write_text(MINE)
-    cell = load_cell(f"{tmp_path / 'mine.py'}:Mine")
-    settings = TranslateSettings(**SIZES, layers=2, conditioning=conditioning, dropout=0.0)
-    last: list[float] = []
-    for name in ("fp32", precision):
-        # fp16 skips the first steps, until its scale fits.
-        training = TrainSettings(max_steps=30, lr=0.02, precision=name, validate_every=30)
-        last.append(train(cell, data(), settings, training, tmp_path / name).best["loss"])
-    assert last[0] == pytest.approx(last[1], rel=0.25) and last[0] != last[1]
-    assert last[1] < 1.5
-    assert unspool.load(tmp_path / precision, cells=[cell]).translate(["ab"])
+    settings, expected = in_fp32
+    # fp16 skips the first steps, until its scale fits.
+    last = train(mine, data(), settings, TrainSettings(**HALVES, precision=precision), tmp_path).best["loss"]
+    assert expected == pytest.approx(last, rel=0.25) and expected != last
+    assert last < 1.5
+    assert unspool.load(tmp_path, cells=[mine]).translate(["ab"])
