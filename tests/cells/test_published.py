@@ -17,6 +17,9 @@ BY_REFERENCE = {"conv-lstm": "uses convolution.default, which the compiler does 
 """Cells that no program can say, and why, in the words of the engine."""
 
 COMPILED = [name for name in PUBLISHED if name not in BY_REFERENCE]
+FEW = frozenset(COMPILED[::4])
+SOME = [pytest.param(name, marks=() if name in FEW else pytest.mark.slow) for name in COMPILED]
+"""All of them; those that stand for the others are not slow."""
 LENGTHS = [6, 0, 3, 1, 4]
 MANY = 40
 """More rows than are done at a time between two products."""
@@ -54,7 +57,7 @@ def test_it_equals_the_reference(name: str, reverse: bool) -> None:
         assert value.abs().sum() > 0, f"{what} is zero, which proves nothing"
 
 
-@pytest.mark.parametrize("name", COMPILED)
+@pytest.mark.parametrize("name", SOME)
 def test_single_precision_agrees_to_rounding(name: str) -> None:
     torch.manual_seed(1)
     cell, *given = example(name, len(LENGTHS), 6, 6, 12)
@@ -69,7 +72,7 @@ def _single(value: Tensor) -> Tensor:
     return value.detach().float().requires_grad_() if value.is_floating_point() else value
 
 
-@pytest.mark.parametrize("name", COMPILED)
+@pytest.mark.parametrize("name", SOME)
 def test_rows_that_are_done_some_at_a_time(name: str) -> None:
     torch.manual_seed(4)
     size = 66  # a multiple of what every cell divides by
