@@ -141,19 +141,23 @@ def test_files_of_others_are_not_replaced(words: list[Path], tmp_path: Path) -> 
     assert (tmp_path / "checkpoints" / "thesis.pt").read_text() == "mine"
 
 
-def test_two_processes_make_one_run(words: list[Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "ends", [pytest.param([2], id="begun"), pytest.param([2, 4], id="resumed", marks=pytest.mark.slow)]
+)
+def test_two_processes_make_one_run(ends: list[int], words: list[Path], tmp_path: Path) -> None:
     """Under torchrun one process writes and speaks: one JSON line, one run that loads and goes on."""
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "unspool"]
     choices = ["train", "translate", "--train", *words, "--valid", *words, "--out", tmp_path / "run", *SIZES]
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    for more in (["--max-steps", "2"], ["--max-steps", "4", "--resume"]):
-        command = [sys.executable, *launcher, *map(str, choices), *more]
+    for end in ends:
+        resumed = end > 2
+        command = [sys.executable, *launcher, *map(str, choices), "--max-steps", str(end), *["--resume"] * resumed]
         done = subprocess.run(command, capture_output=True, env=env, check=False, timeout=200)
         assert done.returncode == 0, done.stderr.decode()
         (line,) = done.stdout.splitlines()
-        assert json.loads(line)["steps"] == int(more[1])
+        assert json.loads(line)["steps"] == end
         assert done.stderr.count(b"trained gru for") == 1
-        assert done.stderr.count(b"with other settings") == ("--resume" in more)
+        assert done.stderr.count(b"with other settings") == resumed
     assert unspool("translate", tmp_path / "run", "abc").returncode == 0
 
 

@@ -61,11 +61,14 @@ def test_a_full_disk_leaves_no_half_file(
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["tag", "tag", "--html"],
-        ["complete", "language", "--length", "40", "--seed", "3", "--state-out"],
-        ["classify", "classify", "classify.csv", "--pictures"],
+        pytest.param(["tag", "tag", "--html"], id="--html"),
+        pytest.param(
+            ["complete", "language", "--length", "40", "--seed", "3", "--state-out"],
+            id="--state-out",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(["classify", "classify", "classify.csv", "--pictures"], id="--pictures", marks=pytest.mark.slow),
     ],
-    ids=lambda arguments: arguments[-1],
 )
 def test_a_reader_that_goes_away_costs_no_file(arguments: list[str], every_task: Path, tmp_path: Path) -> None:
     text = "Mr sings\n" * 400

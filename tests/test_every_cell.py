@@ -91,6 +91,9 @@ class Counting(unspool.Cell):
 """
 OWN = ("TwoStates", "FastWeights", "TwoScales", "Counting")
 NAMES = [*CELLS, *OWN]
+FEW = ("lstm", "indrnn", "TwoStates", "Counting")
+SOME = [pytest.param(name, marks=() if name in FEW else pytest.mark.slow) for name in NAMES]
+"""All of them; those that stand for the others are not slow."""
 DOUBLE = torch.float64
 
 
@@ -120,8 +123,15 @@ def test_in_a_stack(spec: str, bidirectional: bool) -> None:
     assert len(state) == 2 and (y[1, 2:] == 0).all()
 
 
-@pytest.mark.parametrize("spec", NAMES, indirect=True)
-@pytest.mark.parametrize("conditioning", ["init", "every-step", "attention"])
+@pytest.mark.parametrize(
+    ("spec", "conditioning"),
+    [
+        pytest.param(name, how, marks=() if how == "attention" or name in FEW else pytest.mark.slow)
+        for how in ("init", "every-step", "attention")
+        for name in NAMES
+    ],
+    indirect=["spec"],
+)
 def test_as_encoder_and_decoder(spec: str, conditioning: str) -> None:
     torch.manual_seed(0)
     config = EncoderDecoderConfig(9, 11, embedding=6, hidden=5, layers=2, decoder_layers=2, conditioning=conditioning)
@@ -159,7 +169,7 @@ def letters(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("spec", NAMES, indirect=True)
+@pytest.mark.parametrize("spec", SOME, indirect=True)
 def test_trained_by_name_resumed_and_reloaded(
     spec: str, letters: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
