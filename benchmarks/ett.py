@@ -5,7 +5,9 @@
 
 `--settings own`: what validation chose, for each horizon. `--settings segrnn`: what is published for SegRNN (see
 `segrnn.py`), the same at every horizon; but the rate falls by a fifth after an epoch without a new best, not after each
-from the fifth on, and the windows of a step are drawn from all series, not the same hours of each.
+from the fifth on, the windows of a step are drawn from all series, not the same hours of each, an epoch is validated on
+a forecast every eighth of a horizon, not on all, and the network is unspool's, which adds the vectors of place and
+series, and takes a relu, where SegRNN has them side by side.
 
 The usual split: 12 months to train on, 4 to validate, 4 to test, each column less its mean over its deviation in the
 training part. One model of all columns; every window of the test part is forecast, step by step, and none left out.
