@@ -25,12 +25,22 @@ def test_types_are_shipped() -> None:
     assert resources.files(unspool).joinpath("py.typed").is_file()
 
 
-def test_wheel_holds_the_package_and_nothing_else(tmp_path: Path, pytestconfig: pytest.Config) -> None:
-    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path)]
+WHEELS = [
+    pytest.param(["--config-setting=wheel.cmake=false"], id="not compiled"),
+    pytest.param([], id="compiled", marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.parametrize("settings", WHEELS)
+def test_wheel_holds_the_package_and_nothing_else(
+    tmp_path: Path, pytestconfig: pytest.Config, settings: list[str]
+) -> None:
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", *settings, "--outdir", str(tmp_path)]
     subprocess.run([*build, str(pytestconfig.rootpath)], check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     assert {"unspool/__init__.py", "unspool/py.typed"} <= set(names)
+    assert any(name.startswith("unspool/_engine.") and name.endswith(".so") for name in names) == (not settings)
     assert {name.split("/")[0] for name in names} == {"unspool", f"unspool-{unspool.__version__}.dist-info"}
 
 
