@@ -5,13 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import signal
-import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from forked import Forked, unspool
 from typer.testing import CliRunner, Result
 
 from unspool import cli
@@ -74,23 +73,13 @@ def test_a_reader_that_goes_away_costs_no_file(arguments: list[str], every_task:
     text = "Mr sings\n" * 400
     expected, found = tmp_path / "expected", tmp_path / "found"
     assert call(*placed(arguments, every_task), expected, stdin=text).exit_code == 0
-    with started(*placed(arguments, every_task), found) as process:
-        assert process.stdin is not None and process.stderr is not None
+    with Forked(*placed(arguments, every_task), found) as process:
+        process.stdout.close()
         process.stderr.close()
         process.stdin.write(text.encode())
         process.stdin.close()
         assert process.wait(timeout=100) == -signal.SIGPIPE
     assert contents(found) == contents(expected)
-
-
-def started(*arguments: object) -> subprocess.Popen[bytes]:
-    """A command whose stdout nobody reads."""
-    command = [sys.executable, "-m", "unspool", *map(str, arguments)]
-    env, pipe = {**os.environ, "OMP_NUM_THREADS": "1"}, subprocess.PIPE
-    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=env)
-    assert process.stdout is not None
-    process.stdout.close()
-    return process
 
 
 def contents(path: Path) -> int | list[str]:
@@ -99,8 +88,8 @@ def contents(path: Path) -> int | list[str]:
 
 
 def test_without_a_file_to_write_such_a_reader_ends_the_command(every_task: Path) -> None:
-    with started("tag", every_task / "tag") as process:
-        assert process.stdin is not None
+    with Forked("tag", every_task / "tag") as process:
+        process.stdout.close()
         process.stdin.write(b"Mr sings\n" * 256)
         process.stdin.flush()  # and stays open
         assert process.wait(timeout=100) == -signal.SIGPIPE
@@ -124,19 +113,14 @@ def test_a_training_goes_on_when_nobody_reads_its_progress(tmp_path: Path) -> No
     """`2>&1 | head -1`: both streams closed by their reader after the first line."""
     (tmp_path / "text.txt").write_text("one two three\n" * 40)
     sizes = "--hidden 8 --embedding 8 --batch 4 --truncate 16 --max-steps 30 --validate-every 2"
-    command = [sys.executable, "-m", "unspool", "train", "language", "--train", "text.txt", "--out", "run"]
-    env, pipe = {**os.environ, "OMP_NUM_THREADS": "1"}, subprocess.PIPE
-    with subprocess.Popen(
-        [*command, *sizes.split()], cwd=tmp_path, env=env, stdout=pipe, stderr=subprocess.STDOUT
-    ) as process:
-        assert process.stdout is not None and process.stdout.readline()
+    command = ["train", "language", "--train", "text.txt", "--out", "run"]
+    with Forked(*command, *sizes.split(), joined=True, cwd=tmp_path) as process:
+        assert process.stdout.readline()
         process.stdout.close()
         assert process.wait(timeout=100) == 0
     assert '"step": 30' in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[-1]
 
 
 def test_a_full_disk_behind_stdout_is_named(every_task: Path) -> None:
-    command = [sys.executable, "-m", "unspool", "complete", str(every_task / "language"), "one", "--top", "0"]
-    with open("/dev/full", "w") as full:
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
-    assert done.returncode == 1 and "stdout could not be written: the disk is full" in done.stderr
+    done = unspool("complete", every_task / "language", "one", "--top", 0, stdout=Path("/dev/full"))
+    assert done.returncode == 1 and b"stdout could not be written: the disk is full" in done.stderr

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from forked import Forked
 
 TOY = Path(__file__).with_name("toy.py")
 
@@ -25,12 +24,11 @@ def toy() -> Any:
 
 
 @pytest.fixture(scope="session")
-def start_toy() -> Callable[..., subprocess.Popen[str]]:
+def start_toy() -> Callable[..., Forked]:
     """Start the script: `start_toy(run, settings, "--resume", …)`."""
 
-    def start(run: Path, settings: dict[str, Any], *options: str, launcher: tuple[str, ...] = ()) -> Any:
-        command = [sys.executable, *launcher, str(TOY), str(run), json.dumps(settings), *options]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    def start(run: Path, settings: dict[str, Any], *options: str, env: dict[str, str] | None = None) -> Forked:
+        return Forked(run, json.dumps(settings), *options, script=TOY, env=env)
 
     return start
 

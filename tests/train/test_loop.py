@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import signal
+import socket
 import sys
 import threading
 from pathlib import Path
@@ -261,22 +262,25 @@ def test_second_signal_stops_at_once() -> None:
 
 
 def test_two_processes_equal_one(toy: Any, start_toy: Any, lines: Any, run: Run, tmp_path: Path) -> None:
-    """torchrun, two processes, five batches an epoch (so that a step has one batch only) = one with joined batches."""
+    """Two processes, told of each other as torchrun does it, and five batches an epoch (so that a step has one batch
+    only) = one process with joined batches."""
     settings = {"epochs": 4, "lr": 0.05, "log_every": 1}
-    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
-    options = ("--dropout", "0", "--batches", "5")
-    process = start_toy(tmp_path / "two", settings, *options, launcher=launcher)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        group = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1]), "WORLD_SIZE": "2"}
+    ranks = [group | {"RANK": rank, "LOCAL_RANK": rank, "LOCAL_WORLD_SIZE": "2"} for rank in "01"]
+    processes = [start_toy(tmp_path / "two", settings, "--dropout", "0", "--batches", "5", env=env) for env in ranks]
     job = toy.ToyJob(dropout=0.0, batches=5)
     job.count = lambda epoch: 3
     single = job.batches
     job.batches = lambda epoch, start: (torch.cat(list(single(epoch, 0))[i : i + 2]) for i in range(2 * start, 5, 2))
     fit(job, TrainSettings(**settings), run)
-    out, err = process.communicate()
-    assert process.returncode == 0, err
+    told = [process.communicate() for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], told
     two = Run.open(tmp_path / "two")
     assert len(lines(two)) == len(lines(run)) == 16
     for one, other in zip(lines(run), lines(two), strict=True):
         assert (one.pop("kind"), one.pop("epoch") // 1) == (other.pop("kind"), other.pop("epoch") // 1)
         assert one == pytest.approx(other, rel=1e-4, abs=1e-6)
-    bests = [json.loads(line) for line in out.splitlines()]
+    bests = [json.loads(out) for out, _ in told]
     assert len(bests) == 2 and bests[0] == bests[1]

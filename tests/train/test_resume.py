@@ -73,7 +73,7 @@ def test_ctrl_c(toy: Any, start_toy: Any, lines: Any, tmp_path: Path) -> None:
     process = start_toy(tmp_path / "stopped", SGD, "--interrupt-at", "9")
     out, err = process.communicate()
     assert process.returncode == 130, err
-    assert "after step 9" in out and "--resume" in out
+    assert b"after step 9" in out and b"--resume" in out
     stopped = Run.open(tmp_path / "stopped")
     fit(toy.ToyJob(seed=99), TrainSettings(**SGD), stopped, resume=True)
     assert_same(lines, straight(toy, tmp_path / "whole", SGD), stopped)
@@ -193,7 +193,7 @@ def test_full_disk(toy: Any, start_toy: Any, lines: Any, tmp_path: Path) -> None
     process = start_toy(tmp_path / "full", settings, "--file-limit", "2000")
     out, err = process.communicate()
     assert process.returncode == 1, err
-    assert "could not be written: the file is larger than allowed" in out and "--resume" in out
+    assert b"could not be written: the file is larger than allowed" in out and b"--resume" in out
     full = Run.open(tmp_path / "full")
     assert [path.name for path in full.checkpoints_path.iterdir()] == ["step-00000004"]
     fit(toy.ToyJob(seed=9), TrainSettings(**settings), full, resume=True)
