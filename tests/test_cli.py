@@ -211,9 +211,7 @@ def test_ctrl_c_leaves_a_checkpoint_to_resume_from(words: list[Path], tmp_path: 
     out, errors = process.communicate(timeout=60)
     assert process.returncode == 130 and out == b"" and b"--resume" in errors, errors.decode()
     step = max(int(path.name.rsplit("-", 1)[1]) for path in (tmp_path / "run" / "checkpoints").glob("step-*"))
-    resumed = subprocess.run(
-        [*command, str(step + 2), "--resume"], capture_output=True, env=env, check=False, timeout=60
-    )
+    resumed = unspool("train", "translate", *choices, "--max-steps", step + 2, "--resume")
     assert resumed.returncode == 0 and json.loads(resumed.stdout)["steps"] == step + 2
 
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from forked import python
 from torch import Tensor
 
 import unspool._engine as _engine  # pyright: ignore[reportMissingModuleSource]
@@ -148,14 +145,11 @@ print(_engine.isa(), digest.hexdigest())
 
 
 def probe(isa: str, *cells: str) -> tuple[str, str]:
-    command = [sys.executable, "-c", PROBE, *cells]
-    done = subprocess.run(
-        command, env={**os.environ, "UNSPOOL_ISA": isa}, capture_output=True, text=True, cwd=Path(__file__).parent
-    )
-    if "does not run" in done.stderr:
+    done = python(PROBE, *cells, env={"UNSPOOL_ISA": isa})
+    if b"does not run" in done.stderr:
         pytest.skip(f"this processor does not run {isa}")
-    assert done.returncode == 0, done.stderr
-    name, digest = done.stdout.split()
+    assert done.returncode == 0, done.stderr.decode()
+    name, digest = done.stdout.decode().split()
     return name, digest
 
 
@@ -170,7 +164,5 @@ def test_the_baseline_runs() -> None:
 
 
 def test_an_unknown_instruction_set_is_named() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", PROBE], env={**os.environ, "UNSPOOL_ISA": "sse9"}, capture_output=True, text=True
-    )
-    assert done.returncode != 0 and "UNSPOOL_ISA=sse9; expected base, avx2 or avx512" in done.stderr
+    done = python(PROBE, env={"UNSPOOL_ISA": "sse9"})
+    assert done.returncode != 0 and b"UNSPOOL_ISA=sse9; expected base, avx2 or avx512" in done.stderr

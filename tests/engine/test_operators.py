@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from forked import python
 from torch import Tensor, nn
 
 import unspool
@@ -135,7 +136,8 @@ def test_an_exported_program_runs_in_another_process(tmp_path: Path) -> None:
         "import torch, unspool; made = torch.export.load('model.pt2').module(); "
         "example = torch.load('example.pt'); torch.testing.assert_close(made(example['x']), example['y'])"
     )
-    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True, timeout=120)
+    done = python(script, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr.decode()
 
 
 def test_a_second_derivative_of_the_operator_is_refused_not_zero() -> None:

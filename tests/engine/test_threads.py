@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import torch
+from forked import python
 from torch import Tensor
 
 import unspool
@@ -135,8 +134,8 @@ sys.exit(wrong)
 @pytest.mark.timeout(150)
 def test_a_forked_child_and_its_child_compute_the_same() -> None:
     """The threads of the parent are not there any more, and none is waited for; the parent still has its own."""
-    done = subprocess.run([sys.executable, "-c", FORKS], capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
+    done = python(FORKS, timeout=120)
+    assert done.returncode == 0, done.stderr.decode()
 
 
 TRACES = """
@@ -181,8 +180,8 @@ sys.exit(wrong)
 @pytest.mark.timeout(150)
 def test_a_child_forked_while_another_thread_traces_can_trace() -> None:
     """The lock that a trace holds is free in the child, which lacks the thread that held it."""
-    done = subprocess.run([sys.executable, "-c", TRACES], capture_output=True, text=True, timeout=140)
-    assert done.returncode == 0, done.stderr
+    done = python(TRACES, timeout=140)
+    assert done.returncode == 0, done.stderr.decode()
 
 
 def test_the_floating_point_mode_of_the_caller_holds_in_all_threads_and_stays() -> None:

@@ -29,12 +29,33 @@ def unspool(
     timeout: float = 100,
 ) -> subprocess.CompletedProcess[bytes]:
     """The command with `arguments`, to its end: its exit status, and what it wrote to stdout and stderr."""
+    return _done(["unspool", *map(str, arguments)], None, stdin, stdout, cwd, {}, timeout)
+
+
+def python(
+    code: str, *arguments: object, env: dict[str, str] | None = None, cwd: Path | None = None, timeout: float = 100
+) -> subprocess.CompletedProcess[bytes]:
+    """`python -c code …`, to its end."""
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(folder, "script.py")
+        script.write_text(code, encoding="utf-8")
+        return _done([str(script), *map(str, arguments)], script, b"", None, cwd, env or {}, timeout)
+
+
+def _done(
+    told: list[str],
+    script: Path | None,
+    stdin: bytes,
+    stdout: Path | None,
+    cwd: Path | None,
+    env: dict[str, str],
+    timeout: float,
+) -> subprocess.CompletedProcess[bytes]:
     with tempfile.TemporaryDirectory() as folder:
         streams = [Path(folder, name) for name in _NAMES]
         streams[0].write_bytes(stdin)
         streams[1] = stdout or streams[1]
-        told = ["unspool", *map(str, arguments)]
-        process = _start(told, None, streams, cwd)
+        process = _start(told, script, streams, cwd, env)
         process.join(timeout)
         if process.exitcode is None:
             process.kill()
@@ -61,7 +82,7 @@ class Forked:
                 os.mkfifo(path)
             streams[2] = streams[1] if joined else streams[2]
             told = [str(script or "unspool"), *map(str, arguments)]
-            self._process = _start(told, script, streams, cwd, env)
+            self._process = _start(told, script, streams, cwd, env or {})
             # In the order in which the process opens the other ends.
             self.stdin, self.stdout = streams[0].open("wb"), streams[1].open("rb")
             self.stderr = self.stdout if joined else streams[2].open("rb")
@@ -106,10 +127,10 @@ def _start(
     script: Path | None,
     streams: list[Path],
     cwd: Path | None,
-    env: dict[str, str] | None = None,
+    env: dict[str, str],
 ) -> Any:
     """A process whose stdin, stdout and stderr are `streams`, and whose environment has `env` besides."""
-    more = {"OMP_NUM_THREADS": "1", **(env or {})}
+    more = {"OMP_NUM_THREADS": "1", **env}
     process = _CONTEXT.Process(target=_run, args=(arguments, script, streams, cwd or Path.cwd(), more), daemon=True)
     process.start()
     return process
