@@ -1,9 +1,11 @@
 """M4 Hourly: 414 series, 48 hours ahead (Makridakis et al. 2020, https://doi.org/10.1016/j.ijforecast.2019.04.014).
 
-    python benchmarks/m4.py --data ../shared/data/m4 --out runs/m4 [--seed 1] [--members 5]
+    python benchmarks/m4.py --data ../shared/data/m4 --out runs/m4 [--seed 1] [--members 5] [--refit yes]
         [any option of `unspool train forecast`]
 
 Trained on the competition's training part, the last 48 hours of which are validation data; the test part is read once.
+With `--refit yes` each is then trained anew on all of the training part (`unspool train forecast --refit`), and that
+one, in `SEED-refit`, forecasts.
 With `--members` that many seeds are trained, from `--seed` on, and their ensemble is measured beside each of them.
 Prints one JSON line: the measures of `unspool evaluate`, with more than one member those of the naive methods too.
 """
@@ -40,7 +42,7 @@ def write(path: Path, values: dict[str, list[str]]) -> None:
 
 
 def main() -> None:
-    chosen, more = options(__doc__ or "", seed="0", members="1")
+    chosen, more = options(__doc__ or "", seed="0", members="1", refit="no")
     history, future = (series(chosen.data / f"Hourly-{part}.csv") for part in ("train", "test"))
     runs = [chosen.out / str(int(chosen.seed) + member) for member in range(int(chosen.members))]
     with tempfile.TemporaryDirectory() as folder:
@@ -51,10 +53,20 @@ def main() -> None:
             unspool("train", "forecast", "--train", train, "--out", run, *CHOICES.split(), "--seed", run.name, *more)
             for run in runs
         ]
-        found = {run.name: unspool("evaluate", run, "--test", test, "--method", "none") for run in runs}
+        seconds, last = [one["seconds"] for one in trained], runs
+        if chosen.refit == "yes":
+            last = [run.with_name(f"{run.name}-refit") for run in runs]
+            for i, run in enumerate(runs):
+                seconds[i] += unspool("train", "forecast", "--refit", run, "--train", train, "--out", last[i])[
+                    "seconds"
+                ]
+        found = {
+            run.name: unspool("evaluate", made, "--test", test, "--method", "none")
+            for run, made in zip(runs, last, strict=True)
+        }
         if len(runs) > 1:
-            found["ensemble"] = unspool("evaluate", *runs, "--test", test, *NAIVE)
-    minutes = [round(one["seconds"] / 60, 1) for one in trained]
+            found["ensemble"] = unspool("evaluate", *last, "--test", test, *NAIVE)
+    minutes = [round(each / 60, 1) for each in seconds]
     print(json.dumps({"minutes": minutes, "validation": [one["best"] for one in trained], **found}))
 
 

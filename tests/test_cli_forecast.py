@@ -248,6 +248,46 @@ def test_the_default_job_needs_no_file(tmp_path: Path) -> None:
     assert isinstance(refused("evaluate", tmp_path / "run", "--test", tmp_path / "missing.csv"), DataError)
 
 
+def test_the_default_job_is_refitted_without_files(tmp_path: Path) -> None:
+    output("train", "forecast", "--out", tmp_path / "run", "--max-steps", 2)
+    line = json.loads(output("train", "forecast", "--refit", tmp_path / "run", "--out", tmp_path / "final"))
+    assert (line["run"], line["steps"]) == (str(tmp_path / "final"), 2)
+    told = json.loads(output("evaluate", tmp_path / "final", "--method", "none"))
+    assert told["series"] == 5 and told["targets"] == 60  # the same test part
+
+
+def test_a_refit_learns_from_all_rows(run: Path, files: Path, tmp_path: Path) -> None:
+    final = tmp_path / "final"
+    output("train", "forecast", "--refit", run, "--train", files / "whole.csv", "--out", final)
+    was, is_now = (json.loads((folder / "config.json").read_text()) for folder in (run, final))
+    assert all(was[name] == is_now[name] for name in ("cell", "settings", "columns", "calibration", "frequency"))
+    assert is_now["origin"]["train"] == ["whole.csv"] and is_now["refit"] == {"steps": 10}
+    found = rows(output("forecast", final, "--data", files / "history.csv", "--future", files / "future.csv"))
+    assert len(found) == 12 and np.isfinite(found["mean"]).all()
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--hidden", 9], "--refit trains as its run was trained"),
+        (["--static", "town"], "--refit trains as its run was trained"),
+        (["--valid", "whole.csv"], "--refit trains as its run was trained"),
+        (["--lag", 12], "--refit trains as its run was trained"),
+        (["--cell", "lstm"], "takes the cell of"),
+    ],
+    ids=str,
+)
+def test_a_refit_has_no_choices(more: list[object], message: str, run: Path, files: Path, tmp_path: Path) -> None:
+    error = refused("train", "forecast", "--refit", run, "--train", files / "whole.csv", *more, "--out", tmp_path / "x")
+    assert isinstance(error, ConfigError) and message in str(error)
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_refit_needs_the_series(run: Path, tmp_path: Path) -> None:
+    error = refused("train", "forecast", "--refit", run, "--out", tmp_path / "x")
+    assert isinstance(error, ConfigError) and "name the series to learn from with --train" in str(error)
+
+
 def test_the_default_job_takes_an_autoregressive_model(tmp_path: Path) -> None:
     small = ["--hidden", 8, "--batch", 8, "--steps-per-epoch", 2, "--max-steps", 2]
     output("train", "forecast", "--out", tmp_path / "run", "--model", "autoregressive", *small)

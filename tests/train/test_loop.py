@@ -43,6 +43,17 @@ def test_ends(settings: dict[str, Any], steps: int, reason: str, toy: Any, run: 
     assert run.metrics()[-1]["kind"] == "validation" and run.metrics()[-1]["step"] == steps
 
 
+def test_stopped_before_its_end_it_is_the_beginning_of_the_whole(
+    toy: Any, lines: Any, run: Run, tmp_path: Path
+) -> None:
+    settings = TrainSettings(max_steps=12, lr=0.1, schedule="cosine", warmup=3, log_every=1, validate_every=4)
+    summary = fit(toy.ToyJob(), settings, run, stop=8)
+    assert (summary.steps, summary.reason) == (8, "step 8")
+    whole = Run.create(tmp_path / "whole", {"task": "toy"})
+    fit(toy.ToyJob(), settings, whole)
+    assert lines(run) == [line for line in lines(whole) if line["step"] <= 8]
+
+
 def test_plain_adam_is_reproduced(toy: Any, run: Run) -> None:
     """Twelve steps of the loop equal twelve steps written out, with the loss divided by the batch's tokens."""
     job, plain = toy.ToyJob(dropout=0.0), toy.ToyJob(dropout=0.0)

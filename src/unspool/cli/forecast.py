@@ -33,6 +33,7 @@ from unspool.data.series.columns import FORMS
 from unspool.errors import ConfigError
 from unspool.options import with_options
 from unspool.tasks.forecast import ForecastData, Forecaster, ForecastSettings, co2_job
+from unspool.tasks.forecast import refit as refit_forecaster
 from unspool.tasks.forecast import train as train_forecaster
 from unspool.tasks.forecast.job import check_measure
 from unspool.tasks.forecast.methods import METHODS
@@ -85,6 +86,10 @@ def train_forecast(
     lag: Annotated[
         list[int] | None, typer.Option(help="Steps back to read besides the context; may be repeated; 0: none.")
     ] = None,
+    refit: Annotated[
+        Path | None,
+        typer.Option(help="Run to train anew as it was, on all of --train, nothing kept back to validate on."),
+    ] = None,
     cell: CellOption = "gru",
     cell_option: CellOptionsOption = None,
     resume: ResumeOption = False,
@@ -98,6 +103,14 @@ def train_forecast(
         static=tuple(static or ()), past=tuple(past or ()), known=tuple(known or ()),
         categories=tuple(categories or ()), zone=zone,
     )  # fmt: skip
+    if refit is not None:
+        if given or columns != NAMES or any(option is not None for option in (valid, freq, level, lag, cell_option)):
+            raise ConfigError(
+                "--refit trains as its run was trained, on files of the same columns; beside it there are --train, "
+                "--out, --resume and --force alone, and --cell file.py:Class"
+            )
+        _refit(refit, train, out, cell, resume=resume, force=force)
+        return
     if default_job and (columns != NAMES or freq is not None):
         raise ConfigError("columns or --freq were given without --train; name the training files too")
     more: dict[str, Any] = {} if level is None else {"levels": tuple(level)}
@@ -112,6 +125,19 @@ def train_forecast(
     origin = co2_job.ORIGIN if default_job else paths(train, valid)
     summary = train_forecaster(chosen, data, model, training, out, resume=resume, force=force, origin=origin)
     report(out, chosen, summary)
+
+
+def _refit(run: Path, train: Files, out: Path, cell: str, *, resume: bool, force: bool) -> None:
+    """Train a run anew on all that there is."""
+    own = [cell] if ":" in cell else None
+    if own is None and cell != "gru":
+        raise ConfigError(f"--cell is {cell}, but --refit takes the cell of {run}; leave --cell out")
+    model = forecasters([run], own)
+    data, origin = (
+        (model.read(train), paths(train, None)) if train else (co2_job.known_panel(model.runs[0]), co2_job.ORIGIN)
+    )
+    summary = refit_forecaster(model, data, out, resume=resume, force=force, origin=origin)
+    report(out, model.members[0].cell, summary)
 
 
 @app.command()

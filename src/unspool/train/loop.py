@@ -49,17 +49,18 @@ class Summary:
     reason: str
 
 
-def fit(job: Job, settings: TrainSettings, run: Run, *, resume: bool = False) -> Summary:
+def fit(job: Job, settings: TrainSettings, run: Run, *, resume: bool = False, stop: int | None = None) -> Summary:
     """Train `job.model` and keep everything in `run`; on return the model has the weights of `run.weights_path`.
 
-    With `resume` it goes on from the latest checkpoint (from the start if there is none yet). Raises `Interrupted`
+    With `resume` it goes on from the latest checkpoint (from the start if there is none yet). `stop` is a step to end
+    after, though the rate falls as if the settings' end were the end. Raises `Interrupted`
     after Ctrl-C or SIGTERM, `TrainingError` for a loss that is not finite, `RunError` for a run that is in use,
     damaged or cannot be written, and `ConfigError` for settings that the device or the job cannot satisfy. Whatever
     it raises, the latest checkpoint and model.safetensors stay whole.
     """
     with kept_said(run), run.locked() if is_main() else contextlib.nullcontext(), Interrupts() as interrupts:
         place = Placement()
-        training = Training(job, settings, run, place, interrupts)
+        training = Training(job, settings, run, place, interrupts, stop)
         training.begin(resume)
         try:
             return training.go()
@@ -70,8 +71,17 @@ def fit(job: Job, settings: TrainSettings, run: Run, *, resume: bool = False) ->
 class Training:
     """One call of `fit`, in phases: `begin`; `go`, which alternates `_step` and `_after_step`; `_finish`."""
 
-    def __init__(self, job: Job, settings: TrainSettings, run: Run, place: Placement, interrupts: Interrupts) -> None:
+    def __init__(
+        self,
+        job: Job,
+        settings: TrainSettings,
+        run: Run,
+        place: Placement,
+        interrupts: Interrupts,
+        stop: int | None = None,
+    ) -> None:
         self.job, self.settings, self.run, self.place, self.interrupts = job, settings, run, place, interrupts
+        self.stop = stop
         self.carrier = carrier(job, place.world)
         self.total = total_steps(job, settings, place.world)
         self.learner = Learner(job.model, settings, place, self.total)
@@ -98,7 +108,7 @@ class Training:
         self.saved_at = self.logged_at = time.monotonic()
         self.started = self.saved_at - self.state.seconds
         self.logged_tokens = 0
-        self.progress = Progress(self.settings, self.state, self.total, enabled=self.place.main)
+        self.progress = Progress(self.settings, self.state, self.stop or self.total, enabled=self.place.main)
 
     def _restore(self, checkpoint: Path) -> None:
         saved, tensors = read_checkpoint(checkpoint)
@@ -129,7 +139,7 @@ class Training:
 
     def go(self) -> Summary:
         """Steps until there is a reason to end."""
-        reason = self.state.end_reason(self.settings)
+        reason = self._end_reason()
         if reason is None:
             for batch, epoch_ended in self._batches():
                 checkpoint_due, interrupted = self._step(batch)
@@ -137,6 +147,12 @@ class Training:
                 if reason is not None:
                     break
         return self._finish(reason or "")
+
+    def _end_reason(self) -> str | None:
+        """Why the training ends here, or None."""
+        if self.stop is not None and self.state.step >= self.stop:
+            return f"step {self.stop}"
+        return self.state.end_reason(self.settings)
 
     def _batches(self) -> Iterator[tuple[Any | None, bool]]:
         """This process's batch of each step (None if an epoch's last step has none left for it), and whether the
@@ -194,7 +210,7 @@ class Training:
 
     def _after_step(self, epoch_ended: bool, checkpoint_due: bool, interrupted: bool) -> str | None:
         state, every = self.state, self.settings.validate_every
-        reason = state.end_reason(self.settings)
+        reason = self._end_reason()
         validate = reason is not None or (epoch_ended if every == 0 else state.step % every == 0)
         line = validate or state.step % self.settings.log_every == 0
         if line or checkpoint_due or interrupted or self.place.device.type == "cpu":
@@ -203,7 +219,7 @@ class Training:
             self._write_line()
         if validate:
             self._validate()
-            reason = state.end_reason(self.settings)
+            reason = self._end_reason()
         if validate or checkpoint_due or interrupted:
             self._save()
         if interrupted and reason is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from unspool.data.series import Panel
+from unspool.errors import ConfigError
 from unspool.train import Run
 from unspool.train.restored import default_origin
 
@@ -45,3 +46,13 @@ def test_panel(run: Run) -> Panel:
 
     default_origin(run, ORIGIN["job"])
     return co2().test
+
+
+def known_panel(run: Run) -> Panel:
+    """The default job's series before its test part, on which to train `run` anew; refused for a run that was trained
+    on other series."""
+    from unspool.data.series.builtin import co2
+
+    if run.config.get("origin") != ORIGIN:
+        raise ConfigError(f"{run.path} was not trained on the default job; name the series to learn from with --train")
+    return co2().valid

@@ -44,11 +44,11 @@ class Forecaster:
     """
 
     def __init__(self, runs: Sequence[Run], cells: Sequence[type[Cell]] = ()) -> None:
-        self.runs, self._members = list(runs), [load_member(run, cells) for run in runs]
-        first = self._members[0]
+        self.runs, self.members = list(runs), [load_member(run, cells) for run in runs]
+        first = self.members[0]
         self.settings, self.frequency = first.settings, first.features.frequency
         self.columns = _columns(self.runs[0])
-        for run, member in zip(runs, self._members, strict=True):
+        for run, member in zip(runs, self.members, strict=True):
             if _kind(member) != _kind(first):
                 mine, others = (", ".join(map(str, _kind(one))) for one in (member, first))
                 raise ConfigError(
@@ -89,9 +89,9 @@ class Forecaster:
     ) -> Forecasts:  # fmt: skip
         """`forecast` of a panel, as arrays."""
         asked, chosen = self._asked(horizon, paths, seed), self._levels(levels)
-        drawn = asked.paths if any(asked.horizon > member.written for member in self._members) else 0
+        drawn = asked.paths if any(asked.horizon > member.written for member in self.members) else 0
         self._check(panel, asked.horizon, each=3 * (1 + len(chosen)), drawn=drawn)
-        found = [member.forecast(panel, asked, chosen, number) for number, member in enumerate(self._members)]
+        found = [member.forecast(panel, asked, chosen, number) for number, member in enumerate(self.members)]
         mean, quantiles = (np.mean(parts, 0) for parts in zip(*found, strict=True))
         return Forecasts(panel.ids, panel.frequency, panel.origins, mean, chosen, quantiles)
 
@@ -107,7 +107,7 @@ class Forecaster:
         panel = self.panel(data, state, known)
         asked = self._asked(horizon, paths, seed)
         self._check(panel, asked.horizon, each=2 * asked.paths, drawn=asked.paths)
-        members = self._members[: asked.paths]
+        members = self.members[: asked.paths]
         parts = [asked.paths // len(members) + (number < asked.paths % len(members)) for number in range(len(members))]
         found = [
             member.paths(panel, asked._replace(paths=count), number)
@@ -199,16 +199,16 @@ class Forecaster:
         """The network's state before the forecast, all its layers joined, and all members of an ensemble: `[N, ·]`
         float32."""
         panel = self.panel(data, state)
-        return np.concatenate([member.encode(panel) for member in self._members], 1)
+        return np.concatenate([member.encode(panel) for member in self.members], 1)
 
     @property
     def networks(self) -> list[Network]:
         """The network of each run, in eval mode."""
-        return [member.model for member in self._members]
+        return [member.model for member in self.members]
 
     def windows(self, panel: Panel, *, horizon: int | None = None) -> Windows:
         """The windows of series as the first run's network reads them."""
-        return self._members[0].windows(panel, horizon or self.settings.horizon)
+        return self.members[0].windows(panel, horizon or self.settings.horizon)
 
     def _asked(self, horizon: int | None, paths: int, seed: int) -> Asked:
         return Asked.of(self.settings.horizon if horizon is None else horizon, paths, seed)
@@ -235,11 +235,11 @@ class Forecaster:
         check_memory(8 * horizon * (each * len(panel) + 4 * drawn * min(len(panel), BATCH)), horizon)
         panel.frequency.times(panel.origins + horizon)
         warn_of_missing(panel, horizon)
-        if any(member.settings.output == "negative-binomial" for member in self._members):
+        if any(member.settings.output == "negative-binomial" for member in self.members):
             warn_of_no_count(panel)
 
     def _latest(self, panel: Panel) -> Panel:
-        s = [member.settings for member in self._members]
+        s = [member.settings for member in self.members]
         return latest(panel, max((each.context or 0) + max(each.lags or (0,)) for each in s))
 
     def panel(self, data: Any, state: ForecastState | None = None, known: Any = None) -> Panel:

@@ -33,6 +33,7 @@ class Member(NamedTuple):
     """A trained network, in eval mode, and what it was trained with."""
 
     model: Network
+    cell: type[Cell]
     settings: ForecastSettings
     features: Features
 
@@ -119,7 +120,7 @@ def load_member(run: Run, cells: Sequence[type[Cell]]) -> Member:
     model = restored(run, cell, lambda: build(cell, settings, features))
     if spread != 1:
         model.output = Widened(model.output, spread)
-    return Member(model, settings, features)
+    return Member(model, cell, settings, features)
 
 
 def _summed_up(paths: np.ndarray, levels: Sequence[float]) -> Found:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import warnings
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -100,17 +100,49 @@ def train(
     held = held_back(valid, plan, apart=data.valid is not None)
     check_held(held, plan, apart=data.valid is not None)
     until = data.train.observed - (held if data.valid is None else 0)
-    features = read_features(Run.open(out)) if resume else learned(data.train, plan, until)
-    learned_from = _windows(data.train, features, plan, until, training=True)
-    draws = Draws(learned_from, batch=plan.batch, steps=plan.steps_per_epoch, seed=plan.seed)
-    held_windows = _windows(valid, features, plan)
+    more = {"columns": None if data.columns is None else asdict(data.columns)}
+    done = learn(
+        cell, plan, training, out, train=data.train, until=until, valid=valid, held=held, more=more, origin=origin,
+        resume=resume, force=force,
+    )  # fmt: skip
+    return _calibrated(done, plan, held)
+
+
+class Done(NamedTuple):
+    """A training that has ended: how, its run, the network with the run's weights, and what it is validated on."""
+
+    summary: Summary
+    run: Run
+    model: Network
+    windows: Windows
+
+
+def learn(
+    cell: type[Cell], plan: ForecastSettings, training: TrainSettings, out: Path, *, train: Panel, until: np.ndarray,
+    valid: Panel, held: np.ndarray, more: Mapping[str, Any], origin: Mapping[str, Any] | None, resume: bool,
+    force: bool, stop: int | None = None,
+) -> Done:  # fmt: skip
+    """Learn from the first `until` steps of the series `train`, and validate on the last `held` of `valid`.
+
+    Args:
+        cell, training, out, origin, resume, force: see `train`.
+        plan: settings without a None, see `planned`.
+        train, valid: series. until, held: steps of each of them, `[N]`.
+        more: other values of the run's config.
+        stop: see `fit`.
+    """
+    features = read_features(Run.open(out)) if resume else learned(train, plan, until)
+    draws = Draws(
+        _windows(train, features, plan, until, training=True),
+        batch=plan.batch, steps=plan.steps_per_epoch, seed=plan.seed,
+    )  # fmt: skip
+    windows = _windows(valid, features, plan)
     warn_of_unknown(features, valid)
-    ends = Ends(held_windows, held, every=max(1, plan.horizon // OVERLAP), batch=plan.batch)
     torch.manual_seed(plan.seed)
     model = build(cell, plan, features)
     same = {
-        "frequency": data.train.frequency.alias,
-        "data": by_part(train=fingerprint(data.train, until), valid=fingerprint(valid)),
+        "frequency": train.frequency.alias,
+        "data": by_part(train=fingerprint(train, until), valid=fingerprint(valid)),
     }
     run = start(
         out,
@@ -119,25 +151,27 @@ def train(
         plan,
         training,
         same=same,
-        more={"columns": None if data.columns is None else asdict(data.columns)},
+        more=more,
         files={FEATURES: (json.dumps(features.to_json(), ensure_ascii=False, indent=1) + "\n").encode()},
         origin=origin,
         resume=resume,
         force=force,
     )
-    summary = fit(ForecastJob(model, draws, ends), training, run, resume=resume)
-    return _calibrated(summary, run, model, plan, Ends(held_windows, held, every=plan.horizon, batch=plan.batch))
+    ends = Ends(windows, held, every=max(1, plan.horizon // OVERLAP), batch=plan.batch)
+    summary = fit(ForecastJob(model, draws, ends), training, run, resume=resume, stop=stop)
+    return Done(summary, run, model, windows)
 
 
-def _calibrated(summary: Summary, run: Run, model: Network, plan: ForecastSettings, ends: Ends) -> Summary:
+def _calibrated(done: Done, plan: ForecastSettings, held: np.ndarray) -> Summary:
     """Fit the spread of the run's weights to the validation windows, and store it in the run's config."""
-    measured = calibration(model.cpu().eval(), plan, ends)
+    ends = Ends(done.windows, held, every=plan.horizon, batch=plan.batch)
+    measured = calibration(done.model.cpu().eval(), plan, ends)
     if not measured:
-        return summary
+        return done.summary
     if is_main():
-        with kept_said(run), run.locked():
-            run.change(calibration=measured)
-    return replace(summary, best={**summary.best, **measured})
+        with kept_said(done.run), done.run.locked():
+            done.run.change(calibration=measured)
+    return replace(done.summary, best={**done.summary.best, **measured})
 
 
 def learned(panel: Panel, plan: ForecastSettings, until: np.ndarray) -> Features:
