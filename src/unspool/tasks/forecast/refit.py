@@ -35,6 +35,9 @@ def refit(
 
     Raises:
         DataError, ConfigError, RunError, TrainingError, Interrupted: see their messages.
+
+    Example:
+        `refit(unspool.load("runs/sales"), frame, "runs/final")` makes a run that has learned from all of `frame`.
     """
     if len(model.members) > 1:
         raise ConfigError(f"{model.name}: name one run; those of an ensemble are refitted one by one")
