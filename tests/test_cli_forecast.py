@@ -261,7 +261,7 @@ def test_a_refit_learns_from_all_rows(run: Path, files: Path, tmp_path: Path) ->
     output("train", "forecast", "--refit", run, "--train", files / "whole.csv", "--out", final)
     was, is_now = (json.loads((folder / "config.json").read_text()) for folder in (run, final))
     assert all(was[name] == is_now[name] for name in ("cell", "settings", "columns", "calibration", "frequency"))
-    assert is_now["origin"]["train"] == ["whole.csv"] and is_now["refit"] == {"steps": 10}
+    assert is_now["origin"]["train"] == ["whole.csv"] and is_now["refit"] == {"of": "run", "steps": 10}
     found = rows(output("forecast", final, "--data", files / "history.csv", "--future", files / "future.csv"))
     assert len(found) == 12 and np.isfinite(found["mean"]).all()
 
@@ -281,6 +281,14 @@ def test_a_refit_has_no_choices(more: list[object], message: str, run: Path, fil
     error = refused("train", "forecast", "--refit", run, "--train", files / "whole.csv", *more, "--out", tmp_path / "x")
     assert isinstance(error, ConfigError) and message in str(error)
     assert not (tmp_path / "x").exists()
+
+
+def test_a_refit_needs_columns_of_the_same_kind(run: Path, files: Path, tmp_path: Path) -> None:
+    other = pandas.read_csv(files / "whole.csv")
+    other["price"] = "dear"
+    other.to_csv(tmp_path / "words.csv", index=False)
+    error = refused("train", "forecast", "--refit", run, "--train", tmp_path / "words.csv", "--out", tmp_path / "x")
+    assert "price" in str(error) and not (tmp_path / "x").exists()
 
 
 def test_a_refit_needs_the_series(run: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from toy_forecasting import KINDS, SMALL, fit, waves
 
 import unspool
 from unspool.cells import GRUCell
+from unspool.data.series import Panel
 from unspool.errors import ConfigError, DataError, RunError
 from unspool.tasks.forecast import ForecastData, ForecastSettings, refit, train
 from unspool.train import Interrupted, TrainSettings
@@ -42,12 +44,10 @@ def test_it_ends_where_the_run_was_best_at_the_rates_that_it_had(tmp_path: Path)
     panel = waves()
     training = TrainSettings(max_steps=30, lr=0.05, schedule="cosine", warmup=4, log_every=1, validate_every=5, ema=0.9)
     train(GRUCell, ForecastData(panel), ForecastSettings(**SMALL), training, tmp_path / "run")
-    file = tmp_path / "run" / "metrics.jsonl"
-    told = [json.loads(line) for line in file.read_text().splitlines()]
-    for line in told:  # so that the least loss is neither the first nor the last
-        if line["kind"] == "validation":
-            line["loss"] = abs(line["step"] - 15) + 1.0
-    file.write_text("".join(json.dumps(line) + "\n" for line in told))
+    file = tmp_path / "run" / "checkpoints" / "step-00000030" / "state.json"
+    state = json.loads(file.read_text())
+    state["training"]["best"][0]["step"] = 15  # neither the first validation nor the last
+    file.write_text(json.dumps(state))
     summary = refit(unspool.load(tmp_path / "run"), panel, tmp_path / "again")
     assert (summary.steps, summary.best_step, summary.reason) == (15, 15, "step 15")
     rates = [[line["lr"] for line in lines(tmp_path / name, "train")] for name in ("run", "again")]
@@ -128,15 +128,87 @@ def test_what_cannot_be_done_again_is_named(training: dict[str, Any], message: s
 
 
 def test_runs_that_say_too_little_and_folders_that_are_taken(tmp_path: Path) -> None:
-    fit(tmp_path / "run", steps=2)
+    for name in ("run", "other"):
+        fit(tmp_path / name, steps=2)
     model = unspool.load(tmp_path / "run")
+    with pytest.raises(ConfigError, match="is the run to refit.*choose another --out"):
+        refit(model, waves(), tmp_path / "other" / ".." / "run", force=True)
     with pytest.raises(RunError, match="already holds a run"):
-        refit(model, waves(), tmp_path / "run")
+        refit(model, waves(), tmp_path / "other")
     with pytest.raises(ConfigError, match="name one run"):
         refit(unspool.load([tmp_path / "run", tmp_path / "run"]), waves(), tmp_path / "again")
-    with pytest.raises(DataError, match="no series has the 12 values"):
-        refit(model, waves((11, 9)), tmp_path / "again")
-    (tmp_path / "run" / "metrics.jsonl").write_text("")
-    with pytest.raises(RunError, match="has not validated once"):
+    with pytest.raises(ConfigError, match="but got a value of type str"):
+        refit("run", waves(), tmp_path / "again")  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ConfigError, match="not trained on the default job"):
+        refit(model, None, tmp_path / "again")
+    state = next((tmp_path / "run" / "checkpoints").glob("step-*")) / "state.json"
+    content = json.loads(state.read_text())
+    for step in (0, -3, 3000, "2", None):
+        content["training"]["best"][0]["step"] = step
+        state.write_text(json.dumps(content))
+        with pytest.raises(RunError, match="names no best step"):
+            refit(model, waves(), tmp_path / "again")
+    shutil.rmtree(tmp_path / "run" / "checkpoints")
+    with pytest.raises(RunError, match="holds no checkpoint"):
         refit(model, waves(), tmp_path / "again")
     assert not (tmp_path / "again").exists()
+
+
+def test_short_series_are_learned_from_whole(tmp_path: Path) -> None:
+    """Nothing is kept back, so one horizon and a value before it are enough."""
+    long, short = waves(), waves((7, 6))
+    train(
+        GRUCell, ForecastData(long, valid=long), ForecastSettings(**SMALL), TrainSettings(max_steps=2), tmp_path / "run"
+    )
+    model = unspool.load(tmp_path / "run")
+    assert refit(model, short, tmp_path / "again").steps == 2
+    with pytest.raises(DataError, match="no series has the 7 values"):
+        refit(model, waves((6, 5)), tmp_path / "none")
+
+
+def test_series_of_another_kind_are_refused(tmp_path: Path) -> None:
+    fit(tmp_path / "run", steps=2)
+    days = Panel.of({"a": np.arange(60.0)}, frequency="D", starts="2020-01-01")
+    with pytest.raises(ConfigError, match="have the frequency D, but the run was trained on steps of MS"):
+        refit(unspool.load(tmp_path / "run"), days, tmp_path / "again")
+    assert not (tmp_path / "again").exists()
+
+
+def test_a_run_that_went_on_otherwise_is_refused_where_it_matters(tmp_path: Path) -> None:
+    data, settings = ForecastData(waves()), ForecastSettings(**SMALL)
+    for name, first, then, refused in (
+        ("longer", {"max_steps": 2}, {"max_steps": 4}, ""),
+        ("faster", {"max_steps": 2}, {"max_steps": 4, "lr": 0.1}, "lr"),
+        ("stretched", {"max_steps": 2, "schedule": "cosine"}, {"max_steps": 4, "schedule": "cosine"}, "max_steps"),
+    ):
+        train(GRUCell, data, settings, TrainSettings(**first), tmp_path / name)
+        with pytest.warns(UserWarning, match="with other settings"):
+            train(GRUCell, data, settings, TrainSettings(**then), tmp_path / name, resume=True)
+        model = unspool.load(tmp_path / name)
+        if refused:
+            with pytest.raises(ConfigError, match=f"other settings than it began with \\({refused}\\)"):
+                refit(model, waves(), tmp_path / "again")
+        else:
+            assert refit(model, waves(), tmp_path / "fine").steps == 4
+
+
+def test_a_run_that_has_not_ended_has_no_spread_to_take_over(tmp_path: Path) -> None:
+    fit(tmp_path / "run", steps=2)
+    file = tmp_path / "run" / "config.json"
+    config = json.loads(file.read_text())
+    del config["calibration"]
+    file.write_text(json.dumps(config))
+    with pytest.raises(RunError, match="has not ended, so its spread is not fitted"):
+        refit(unspool.load(tmp_path / "run"), waves(), tmp_path / "again")
+
+
+def test_it_is_gone_on_with_as_what_it_was(tmp_path: Path) -> None:
+    fit(tmp_path / "run", steps=2)
+    refit(unspool.load(tmp_path / "run"), waves(), tmp_path / "again")
+    with pytest.warns(UserWarning, match="with other settings"):
+        fit(tmp_path / "run", steps=40, resume=True)
+    with pytest.raises(RunError, match="cannot be resumed with other choices or data: steps 2 → 20"):
+        refit(unspool.load(tmp_path / "run"), waves(), tmp_path / "again", resume=True)
+    with pytest.raises(RunError, match="cannot be resumed.*refit"):
+        whole = ForecastData(waves(), valid=waves())
+        train(GRUCell, whole, ForecastSettings(**SMALL), TrainSettings(max_steps=9), tmp_path / "again", resume=True)

@@ -23,6 +23,7 @@ from unspool.cli.apps import (
     RunArgument,
     app,
     loaded,
+    say,
     train_app,
 )
 from unspool.cli.side_files import check_ending, side_files
@@ -40,6 +41,7 @@ from unspool.tasks.forecast.methods import METHODS
 from unspool.tasks.forecast.table import table
 from unspool.train import TrainSettings
 from unspool.train.files import write_bytes
+from unspool.train.placement import is_main
 from unspool.view.fan import draw_fan
 from unspool.view.forecast_page import forecast_page
 from unspool.view.picture import KINDS
@@ -104,12 +106,13 @@ def train_forecast(
         categories=tuple(categories or ()), zone=zone,
     )  # fmt: skip
     if refit is not None:
-        if given or columns != NAMES or any(option is not None for option in (valid, freq, level, lag, cell_option)):
+        named = replace(columns, form=NAMES.form) != NAMES
+        if given or named or any(option is not None for option in (valid, freq, level, lag, cell_option)):
             raise ConfigError(
                 "--refit trains as its run was trained, on files of the same columns; beside it there are --train, "
-                "--out, --resume and --force alone, and --cell file.py:Class"
+                "--form, --out, --resume and --force alone, and --cell file.py:Class"
             )
-        _refit(refit, train, out, cell, resume=resume, force=force)
+        _refit(refit, train, None if form == NAMES.form else form, out, cell, resume=resume, force=force)
         return
     if default_job and (columns != NAMES or freq is not None):
         raise ConfigError("columns or --freq were given without --train; name the training files too")
@@ -127,17 +130,18 @@ def train_forecast(
     report(out, chosen, summary)
 
 
-def _refit(run: Path, train: Files, out: Path, cell: str, *, resume: bool, force: bool) -> None:
+def _refit(run: Path, train: Files, form: str | None, out: Path, cell: str, *, resume: bool, force: bool) -> None:
     """Train a run anew on all that there is."""
     own = [cell] if ":" in cell else None
     if own is None and cell != "gru":
         raise ConfigError(f"--cell is {cell}, but --refit takes the cell of {run}; leave --cell out")
-    model = forecasters([run], own)
-    data, origin = (
-        (model.read(train), paths(train, None)) if train else (co2_job.known_panel(model.runs[0]), co2_job.ORIGIN)
-    )
+    model = in_form(forecasters([run], own), form)
+    data = model.read(train) if train else None
+    origin = paths(train, None) if train else co2_job.ORIGIN
     summary = refit_forecaster(model, data, out, resume=resume, force=force, origin=origin)
     report(out, model.members[0].cell, summary)
+    if is_main():
+        say("nothing was kept back: its loss is of what it learned from, and only later values tell how good it is")
 
 
 @app.command()

@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from unspool.errors import ConfigError, RunError
+import numpy as np
+
+from unspool.data.series import Panel
+from unspool.errors import ConfigError, DataError, RunError
+from unspool.tasks.forecast import co2_job
 from unspool.tasks.forecast.features import FEATURES
 from unspool.tasks.forecast.forecaster import Forecaster
-from unspool.tasks.forecast.train import check_held, check_values, held_back, learn
+from unspool.tasks.forecast.member import Member
+from unspool.tasks.forecast.settings import ForecastSettings
+from unspool.tasks.forecast.train import check_values, learn
+from unspool.tasks.forecast.widened import has_spread
 from unspool.train import Run, Summary, TrainSettings
+from unspool.train.checkpoint import latest_checkpoint
+from unspool.train.files import read_json
 from unspool.train.restored import config_read
 from unspool.train.start import check
+
+ENDS = {"epochs", "max_steps", "max_minutes", "patience", "until"}
+SEEN = {"validate_every", "keep_best", "log_every", "checkpoint_minutes", "tensorboard"}
+"""Settings of a training that do not change the steps that it takes; nor do its `ENDS`, if the rate does not fall
+towards them."""
 
 
 def refit(
@@ -22,15 +36,15 @@ def refit(
 ) -> Summary:  # fmt: skip
     """Train a forecaster as `model` was trained, from the same seed, on `data` to its last step, into the run `out`.
 
-    What was validated on is the latest of a series, and tells most of what comes next; a model that is to forecast
-    should have learned from it too. Settings, cell and training are those of the run; it ends after as many steps as
-    the run's best weights had had, its rate falling as it did there; the spread of its distributions is that which the
-    run was validated to need. Nothing is kept back, so the loss that is told is of windows that were learned from, and
-    how good it is, only later values can tell.
+    What was validated on is the latest of a series; a model that is to forecast can learn from it too. Settings, cell
+    and training are those of the run; it ends after as many steps as the run's best weights had had, its rate falling
+    as it did there; the spread of its distributions is that which the run was validated to need. Nothing is kept back,
+    so the loss that is told is of windows that were learned from: how good it is, only later values can tell.
 
     Args:
-        model: one forecaster, trained. data: a data frame or a panel, as for training.
-        out: the run folder; refused if it holds a run, unless `resume` or `force`.
+        model: one forecaster, trained. data: a data frame or a panel, as for training; the default job's series up to
+            its test part if `None`.
+        out: the run folder, another than the model's; refused if it holds a run, unless `resume` or `force`.
         origin: where the data came from, as plain values for config.json.
 
     Raises:
@@ -39,23 +53,68 @@ def refit(
     Example:
         `refit(unspool.load("runs/sales"), frame, "runs/final")` makes a run that has learned from all of `frame`.
     """
+    if not isinstance(model, Forecaster):
+        raise ConfigError(f"expected a forecaster, as unspool.load gives it, but got a value of type {_kind(model)}")
     if len(model.members) > 1:
         raise ConfigError(f"{model.name}: name one run; those of an ensemble are refitted one by one")
     out, run, (member,) = Path(out), model.runs[0], model.members
+    if out.resolve() == run.path.resolve():
+        raise ConfigError(f"{out} is the run to refit, which stays as it was validated; choose another --out")
     check(out, "forecast", member.cell, files=(FEATURES,), resume=resume, force=force)
+    _check_ended(run, member)
     steps = _steps(run)
     training = _training(run, steps)
-    panel = model.panel(data)
-    plan = member.settings
+    panel, plan = co2_job.known_panel(run) if data is None else model.panel(data), member.settings
+    _check_like(panel, model)
     check_values(panel, plan)
-    held = held_back(panel, plan, apart=False)
-    check_held(held, plan, apart=False)
-    kept = {name: run.config[name] for name in ("columns", "calibration") if name in run.config}
+    kept = {"columns": asdict(model.columns)} if run.config.get("columns") else {}
+    kept |= {"calibration": run.config["calibration"]} if "calibration" in run.config else {}
     return learn(
         member.cell, plan, training, out,
-        train=panel, until=panel.observed, valid=panel, held=held, more={**kept, "refit": {"steps": steps}},
-        origin=origin, resume=resume, force=force, stop=steps,
+        train=panel, until=panel.observed, valid=panel, held=_measured(panel, plan),
+        refit={"of": run.path.resolve().name, "steps": steps}, more=kept, origin=origin,
+        resume=resume, force=force, stop=steps,
     ).summary  # fmt: skip
+
+
+def _kind(value: object) -> str:
+    return type(value).__name__
+
+
+def _check_like(panel: Panel, model: Forecaster) -> None:
+    """Refuse series that are not of the kind that the run was trained on."""
+    if panel.frequency.alias != model.frequency.alias:
+        raise ConfigError(
+            f"the series have the frequency {panel.frequency.alias}, but the run was trained on steps of "
+            f"{model.frequency.alias}; give series of that"
+        )
+    model.windows(panel)  # looks at the covariates
+
+
+def _measured(panel: Panel, plan: ForecastSettings) -> np.ndarray:
+    """Steps at the end of each series on which the loss is told, `[N]`: whole horizons, with a value before them."""
+    found = np.minimum(plan.valid_windows, np.maximum(panel.observed - 1, 0) // plan.horizon) * plan.horizon
+    if not found.any():
+        raise DataError(
+            f"no series has the {plan.horizon + 1} values that it takes to learn a forecast of {plan.horizon} steps; "
+            "give longer series"
+        )
+    return found
+
+
+def _check_ended(run: Run, member: Member) -> None:
+    """Refuse a run whose spread was not fitted, or whose rate did not fall as its settings now say."""
+    name = run.path
+    if has_spread(member.model.output) and "calibration" not in run.config:
+        raise RunError(f"the training of {name} has not ended, so its spread is not fitted; go on with it by --resume")
+    with config_read(run):
+        falls = run.config["training"]["schedule"] in ("linear", "cosine")
+        changed = {name for entry in run.config.get("changes", []) for name in entry} - {"after_step"}
+    if changed := sorted(changed - SEEN - (set() if falls else ENDS)):
+        raise ConfigError(
+            f"{name} was gone on with other settings than it began with ({', '.join(changed)}), so it cannot be done "
+            "again; train it in one go"
+        )
 
 
 def _training(run: Run, steps: int) -> TrainSettings:
@@ -73,25 +132,31 @@ def _training(run: Run, steps: int) -> TrainSettings:
             f"the weights of {run.path} may be a mean of those of several steps (average), and a refit ends after one; "
             "train it without --average; --ema averages too"
         )
-    bound = {} if training.epochs or training.max_steps else {"max_steps": steps}
-    free = {"patience": None, "until": None, "max_minutes": None, "keep_best": 1}
-    return replace(training, **bound, **free, validate_every=steps)
+    if training.schedule not in ("linear", "cosine"):
+        training = replace(training, epochs=None, max_steps=steps)
+    return replace(training, patience=None, until=None, max_minutes=None, keep_best=1, validate_every=steps)
 
 
 def _steps(run: Run) -> int:
-    """After how many steps the run had its best weights.
+    """After how many steps the run had its best weights, as its latest checkpoint says.
 
     Raises:
-        RunError: it never validated.
+        RunError: there is none, or it is damaged.
     """
     with config_read(run):
-        if "refit" in run.config:
-            return int(run.config["refit"]["steps"])
-    losses = {
-        line["step"]: line["loss"]
-        for line in run.metrics()
-        if line.get("kind") == "validation" and isinstance(line.get("loss"), float)
-    }
-    if not losses:
-        raise RunError(f"{run.path} has not validated once, so its best step is not known; go on with it by --resume")
-    return min(losses, key=lambda step: (losses[step], step))
+        if (before := run.config.get("refit")) is not None:
+            return int(before["steps"])
+    last = latest_checkpoint(run.checkpoints_path)
+    if last is None:
+        raise RunError(
+            f"{run.checkpoints_path} holds no checkpoint, which says after how many steps the run was best; go on with "
+            "it by --resume, or restore the folder from a copy"
+        )
+    state = read_json(last / "state.json", "every checkpoint holds one")
+    try:
+        step = state["training"]["best"][0]["step"]
+        if not isinstance(step, int) or not 0 < step <= state["training"]["step"]:
+            raise ValueError(f"best step {step!r}")
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise RunError(f"{last / 'state.json'} names no best step ({error}); go on with the run by --resume") from error
+    return step

@@ -120,7 +120,7 @@ class Done(NamedTuple):
 def learn(
     cell: type[Cell], plan: ForecastSettings, training: TrainSettings, out: Path, *, train: Panel, until: np.ndarray,
     valid: Panel, held: np.ndarray, more: Mapping[str, Any], origin: Mapping[str, Any] | None, resume: bool,
-    force: bool, stop: int | None = None,
+    force: bool, stop: int | None = None, refit: Mapping[str, Any] | None = None,
 ) -> Done:  # fmt: skip
     """Learn from the first `until` steps of the series `train`, and validate on the last `held` of `valid`.
 
@@ -129,7 +129,7 @@ def learn(
         plan: settings without a None, see `planned`.
         train, valid: series. until, held: steps of each of them, `[N]`.
         more: other values of the run's config.
-        stop: see `fit`.
+        stop: see `fit`. refit: what config.json says of the run that is refitted.
     """
     features = read_features(Run.open(out)) if resume else learned(train, plan, until)
     draws = Draws(
@@ -143,6 +143,7 @@ def learn(
     same = {
         "frequency": train.frequency.alias,
         "data": by_part(train=fingerprint(train, until), valid=fingerprint(valid)),
+        "refit": None if refit is None else dict(refit),
     }
     run = start(
         out,
