@@ -176,11 +176,12 @@ def test_series_of_another_kind_are_refused(tmp_path: Path) -> None:
 
 def test_a_run_that_went_on_otherwise_is_refused_where_it_matters(tmp_path: Path) -> None:
     data, settings = ForecastData(waves()), ForecastSettings(**SMALL)
-    for name, first, then, refused in (
+    cases: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
         ("longer", {"max_steps": 2}, {"max_steps": 4}, ""),
         ("faster", {"max_steps": 2}, {"max_steps": 4, "lr": 0.1}, "lr"),
         ("stretched", {"max_steps": 2, "schedule": "cosine"}, {"max_steps": 4, "schedule": "cosine"}, "max_steps"),
-    ):
+    ]
+    for name, first, then, refused in cases:
         train(GRUCell, data, settings, TrainSettings(**first), tmp_path / name)
         with pytest.warns(UserWarning, match="with other settings"):
             train(GRUCell, data, settings, TrainSettings(**then), tmp_path / name, resume=True)
