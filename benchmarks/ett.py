@@ -86,9 +86,8 @@ def main() -> None:
         run, seconds = chosen.out, trained["seconds"]
         if chosen.refit == "yes":
             run = chosen.out.with_name(f"{chosen.out.name}-refit")
-            seconds += unspool("train", "forecast", "--refit", chosen.out, "--train", files["known"], "--out", run)[
-                "seconds"
-            ]
+            again = unspool("train", "forecast", "--refit", chosen.out, "--train", files["known"], "--out", run)
+            seconds += again["seconds"]
         windows = TEST - VALID - int(chosen.horizon) + 1
         backtest = ["--windows", windows, "--step", 1, "--method", "none"]
         found = unspool("evaluate", run, "--test", files["test"], *backtest)

@@ -5,7 +5,7 @@
 
 Trained on the competition's training part, the last 48 hours of which are validation data; the test part is read once.
 With `--refit yes` each is then trained anew on all of the training part (`unspool train forecast --refit`), and that
-one, in `SEED-refit`, forecasts.
+one, in `SEED-refit`, forecasts; the minutes of these come after those of the others.
 With `--members` that many seeds are trained, from `--seed` on, and their ensemble is measured beside each of them.
 Prints one JSON line: the measures of `unspool evaluate`, with more than one member those of the naive methods too.
 """
@@ -53,20 +53,20 @@ def main() -> None:
             unspool("train", "forecast", "--train", train, "--out", run, *CHOICES.split(), "--seed", run.name, *more)
             for run in runs
         ]
-        seconds, last = [one["seconds"] for one in trained], runs
+        done, last = trained, runs
         if chosen.refit == "yes":
             last = [run.with_name(f"{run.name}-refit") for run in runs]
-            for i, run in enumerate(runs):
-                seconds[i] += unspool("train", "forecast", "--refit", run, "--train", train, "--out", last[i])[
-                    "seconds"
-                ]
+            done = trained + [
+                unspool("train", "forecast", "--refit", run, "--train", train, "--out", made)
+                for run, made in zip(runs, last, strict=True)
+            ]
         found = {
             run.name: unspool("evaluate", made, "--test", test, "--method", "none")
             for run, made in zip(runs, last, strict=True)
         }
         if len(runs) > 1:
             found["ensemble"] = unspool("evaluate", *last, "--test", test, *NAIVE)
-    minutes = [round(each / 60, 1) for each in seconds]
+    minutes = [round(one["seconds"] / 60, 1) for one in done]
     print(json.dumps({"minutes": minutes, "validation": [one["best"] for one in trained], **found}))
 
 

@@ -274,6 +274,7 @@ def test_a_refit_learns_from_all_rows(run: Path, files: Path, tmp_path: Path) ->
         (["--valid", "whole.csv"], "--refit trains as its run was trained"),
         (["--lag", 12], "--refit trains as its run was trained"),
         (["--cell", "lstm"], "takes the cell of"),
+        (["--form", "wide"], "wide"),
     ],
     ids=str,
 )

@@ -71,7 +71,9 @@ def train_forecast(
     freq: Annotated[
         str | None, typer.Option(help="How far apart steps are: h, 15min, D, W, MS, … or 1; without it, as it looks.")
     ] = None,
-    form: Annotated[str, typer.Option(help=f"Form of the files: {', '.join(FORMS)}.")] = NAMES.form,
+    form: Annotated[
+        str | None, typer.Option(help=f"Form of the files: {', '.join(FORMS)}; {NAMES.form}, if none is named.")
+    ] = None,
     unique_id: Annotated[str, typer.Option(help="Column of the series' names.")] = NAMES.unique_id,
     ds: Annotated[str, typer.Option(help="Column of the stamp of a row.")] = NAMES.ds,
     y: Annotated[str, typer.Option(help="Column of the values.")] = NAMES.y,
@@ -101,7 +103,7 @@ def train_forecast(
     """Train a forecaster of series. Without --train: carbon dioxide over Mauna Loa, a year ahead, no download."""
     default_job = is_default(out, train, valid, resume=resume, force=force)
     columns = SeriesColumns(
-        form, unique_id, ds, y,
+        form or NAMES.form, unique_id, ds, y,
         static=tuple(static or ()), past=tuple(past or ()), known=tuple(known or ()),
         categories=tuple(categories or ()), zone=zone,
     )  # fmt: skip
@@ -112,7 +114,7 @@ def train_forecast(
                 "--refit trains as its run was trained, on files of the same columns; beside it there are --train, "
                 "--form, --out, --resume and --force alone, and --cell file.py:Class"
             )
-        _refit(refit, train, None if form == NAMES.form else form, out, cell, resume=resume, force=force)
+        _refit(refit, train, form, out, cell, resume=resume, force=force)
         return
     if default_job and (columns != NAMES or freq is not None):
         raise ConfigError("columns or --freq were given without --train; name the training files too")
@@ -133,9 +135,9 @@ def train_forecast(
 def _refit(run: Path, train: Files, form: str | None, out: Path, cell: str, *, resume: bool, force: bool) -> None:
     """Train a run anew on all that there is."""
     own = [cell] if ":" in cell else None
-    if own is None and cell != "gru":
-        raise ConfigError(f"--cell is {cell}, but --refit takes the cell of {run}; leave --cell out")
     model = in_form(forecasters([run], own), form)
+    if own is None and cell not in ("gru", model.name):
+        raise ConfigError(f"--cell is {cell}, but --refit takes the cell of {run}, {model.name}; leave --cell out")
     data = model.read(train) if train else None
     origin = paths(train, None) if train else co2_job.ORIGIN
     summary = refit_forecaster(model, data, out, resume=resume, force=force, origin=origin)

@@ -25,9 +25,9 @@ from unspool.train.restored import config_read
 from unspool.train.start import check
 
 ENDS = {"epochs", "max_steps", "max_minutes", "patience", "until"}
+"""Settings of where a training ends. Its steps are the same with others, unless the rate falls towards that end."""
 SEEN = {"validate_every", "keep_best", "log_every", "checkpoint_minutes", "tensorboard"}
-"""Settings of a training that do not change the steps that it takes; nor do its `ENDS`, if the rate does not fall
-towards them."""
+"""Settings of what is seen and kept of a training. Its steps are the same with others."""
 
 
 def refit(
@@ -61,13 +61,13 @@ def refit(
     if out.resolve() == run.path.resolve():
         raise ConfigError(f"{out} is the run to refit, which stays as it was validated; choose another --out")
     check(out, "forecast", member.cell, files=(FEATURES,), resume=resume, force=force)
-    _check_ended(run, member)
+    _check_repeatable(run, member)
     steps = _steps(run)
     training = _training(run, steps)
     panel, plan = co2_job.known_panel(run) if data is None else model.panel(data), member.settings
     _check_like(panel, model)
     check_values(panel, plan)
-    kept = {"columns": asdict(model.columns)} if run.config.get("columns") else {}
+    kept = {"columns": asdict(model.columns) if run.config.get("columns") else None}
     kept |= {"calibration": run.config["calibration"]} if "calibration" in run.config else {}
     return learn(
         member.cell, plan, training, out,
@@ -102,18 +102,19 @@ def _measured(panel: Panel, plan: ForecastSettings) -> np.ndarray:
     return found
 
 
-def _check_ended(run: Run, member: Member) -> None:
-    """Refuse a run whose spread was not fitted, or whose rate did not fall as its settings now say."""
-    name = run.path
+def _check_repeatable(run: Run, member: Member) -> None:
+    """Refuse a run whose spread is not fitted yet, or of which it is not known any more how it was trained."""
     if has_spread(member.model.output) and "calibration" not in run.config:
-        raise RunError(f"the training of {name} has not ended, so its spread is not fitted; go on with it by --resume")
+        raise RunError(
+            f"the training of {run.path} has not ended, so its spread is not fitted; go on with it by --resume"
+        )
     with config_read(run):
         falls = run.config["training"]["schedule"] in ("linear", "cosine")
         changed = {name for entry in run.config.get("changes", []) for name in entry} - {"after_step"}
     if changed := sorted(changed - SEEN - (set() if falls else ENDS)):
         raise ConfigError(
-            f"{name} was gone on with other settings than it began with ({', '.join(changed)}), so it cannot be done "
-            "again; train it in one go"
+            f"{run.path} was gone on with other settings than it began with ({', '.join(changed)}), so it cannot be "
+            "done again; train it in one go"
         )
 
 
@@ -143,9 +144,6 @@ def _steps(run: Run) -> int:
     Raises:
         RunError: there is none, or it is damaged.
     """
-    with config_read(run):
-        if (before := run.config.get("refit")) is not None:
-            return int(before["steps"])
     last = latest_checkpoint(run.checkpoints_path)
     if last is None:
         raise RunError(
