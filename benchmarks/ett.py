@@ -6,8 +6,8 @@
 `--settings own`: what validation chose, for each horizon. `--settings segrnn`: what is published for SegRNN (see
 `segrnn.py`), the same at every horizon; but the rate falls by a fifth after an epoch without a new best, not after each
 from the fifth on, the windows of a step are drawn from all series, not the same hours of each, an epoch is validated on
-a forecast every eighth of a horizon, not on all, and the network is unspool's, which adds the vectors of place and
-series, and takes a relu, where SegRNN has them side by side.
+4,096 forecasts, evenly, not on all, and the network is unspool's, which adds the vectors of place and series, where
+SegRNN has them side by side.
 
 `--refit yes`: once it is known after how many steps the network is best, it is trained anew for as many (`unspool
 train forecast --refit`), on the 12 months and the 4 that were validated on, and that one forecasts the test part, in
@@ -46,7 +46,7 @@ SEGRNN = (
 OF_HORIZON = {
     "96": "--segment 48 --hidden 512 --max-steps 1000",
     "192": "--segment 48 --hidden 512 --max-steps 1000",
-    "336": "--segment 48 --hidden 512 --max-steps 600 --odd --reversion",
+    "336": "--segment 48 --hidden 512 --max-steps 600 --steps-per-epoch 600 --odd --reversion",
     "720": "--segment 24 --hidden 256 --max-steps 400 --decoder parallel",
 }
 

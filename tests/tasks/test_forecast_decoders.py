@@ -78,7 +78,7 @@ def test_what_a_series_is_asked_is_worked_out_once(
         alone = [network(select(batch, row)) for row in range(5)]
     torch.testing.assert_close(network(batch), torch.cat(alone))
     monkeypatch.setattr("unspool.tasks.forecast.embed.RARELY_UNKNOWN", 0.0)
-    wanted = [network.position.weight, network.inputs.fixed.tables[0].weight]
+    wanted = [network.place.weight, network.inputs.fixed.tables[0].weight]
     gradients = []
     for training, rows in ((False, 5), (True, 5 if calendar else 3)):
         network.train(training)

@@ -73,4 +73,4 @@ def test_weights_are_chosen_on_forecasts_that_overlap(tmp_path: Path, monkeypatc
     job = module.ForecastJob
     monkeypatch.setattr(module, "ForecastJob", recorded)
     fit(tmp_path / "run", steps=1, panel=Panel.of([np.arange(90.0)]), horizon=16, valid_windows=2, lags=())
-    assert sizes == [9]  # forecasts of 16 within the last 32 steps, one begins every 2
+    assert sizes == [17]  # forecasts of 16 within the last 32 steps, one begins at each

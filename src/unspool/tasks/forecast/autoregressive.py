@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from unspool.cells.state import Tree
+from unspool.layers.affine import Affine
 from unspool.layers.build import CellFactory, with_options
 from unspool.layers.dropout import Dropout
 from unspool.layers.recurrent import Recurrent
@@ -41,7 +42,7 @@ class AutoregressiveForecaster(nn.Module):
             with_options(cell, s.cell_options), inputs.before + inputs.size, s.hidden, layers=s.layers,
             dropout=s.dropout, recurrent_dropout=s.recurrent_dropout, residual=s.residual,
         )  # fmt: skip
-        self.write = nn.Linear(self.network.output_size, self.output.size)
+        self.write = Affine(self.network.output_size, self.output.size)
 
     def forward(self, batch: WindowBatch) -> Tensor:
         """The output's numbers for all steps of the windows: `[B, L + h, P]`."""

@@ -6,8 +6,8 @@ import numpy as np
 
 from unspool.data.series import Panel
 
-NEAR = 3
-"""Windows before and after a window that are near it. docs/decisions/0028 has the measurements."""
+NEAR = 5
+"""Windows before and after a window that are near it. docs/decisions/0033 has the measurements."""
 
 
 class Elsewhere:

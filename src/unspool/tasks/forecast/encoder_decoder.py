@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from unspool.cells.state import Tree, map_tensors, select_rows
+from unspool.layers.affine import Affine
 from unspool.layers.build import CellFactory, with_options
 from unspool.layers.dropout import Dropout
 from unspool.layers.recurrent import Recurrent
@@ -21,7 +22,7 @@ class EncoderDecoderForecaster(nn.Module):
 
         u_j = relu(W [x_{jw+1} … x_{(j+1)w}])                    each of the L / w segments of the window
         _, s = encoder(u_1 … u_{L/w})                            any cell, stacked
-        v_k = relu(V [known of segment k ; static ; position k])   each of the ⌈h / w⌉ segments to write
+        v_k = V [known of segment k ; static] + position k       each of the ⌈h / w⌉ segments to write
         d_k, s = decoder(v_k, s)                                 from the encoder's last state on
         outputs of the segment's w steps = U d_k
 
@@ -46,17 +47,17 @@ class EncoderDecoderForecaster(nn.Module):
         self.segments = -(-s.horizon // s.segment)
         self.decoded = decoded_at_once if s.decoder == "parallel" else decoded_in_turn
         self.dropout = Dropout(s.dropout)
-        self.read = nn.Linear(s.segment * inputs.before, s.hidden)
+        self.read = Affine(s.segment * inputs.before, s.hidden)
         known = s.segment * inputs.after + inputs.size
-        self.ask = nn.Linear(known, s.hidden, bias=False) if known else None
-        self.position = nn.Embedding(self.segments, s.hidden)
+        self.ask = Affine(known, s.hidden, bias=False) if known else None
+        self.place = nn.Embedding(self.segments, s.hidden)
         made = with_options(cell, s.cell_options)
         how = {
             "layers": s.layers, "dropout": s.dropout, "recurrent_dropout": s.recurrent_dropout, "residual": s.residual
         }  # fmt: skip
         self.encoder = Recurrent(made, s.hidden, s.hidden, **how)
         self.decoder = self.encoder if s.tie_decoder else Recurrent(made, s.hidden, s.hidden, **how)
-        self.write = nn.Linear(self.decoder.output_size, s.segment * self.output.size)
+        self.write = Affine(self.decoder.output_size, s.segment * self.output.size)
 
     def encode(self, batch: WindowBatch) -> tuple[object, ...]:
         """The encoder's state after the window, a tree of `[B, …]` for each layer."""
@@ -76,12 +77,12 @@ class EncoderDecoderForecaster(nn.Module):
         in training those of a series have the same, if no more than the series is known of the future."""
         future, once = self.inputs.future(batch), self.training and not self.inputs.after
         static, which = self.inputs.different(batch) if once else (self.inputs.static(batch), torch.arange(len(future)))
-        asked = self.position.weight.expand(len(static), -1, -1)
+        asked = self.place.weight.expand(len(static), -1, -1)
         if self.ask is not None:
             spare = self.segments * self.segment - self.horizon
             steps = nn.functional.pad(future[: len(static)], (0, 0, 0, spare))  # without a number in it, if `once`
             asked = asked + self.ask(_beside(steps.unflatten(1, (-1, self.segment)).flatten(2), static))
-        return torch.relu(asked), which.to(asked.device)
+        return asked, which.to(asked.device)
 
 
 def decoded_in_turn(decoder: Recurrent, asked: Tensor, which: Tensor, state: Tree) -> Tensor:

@@ -29,9 +29,6 @@ from unspool.train.kept import kept_said
 from unspool.train.placement import is_main
 from unspool.train.start import by_part, check, start
 
-OVERLAP = 8
-"""Forecasts to validate on that begin in a horizon. docs/decisions/0023 has the measurements."""
-
 
 @dataclass(frozen=True)
 class ForecastData:
@@ -76,8 +73,8 @@ def train(
     """Train a forecaster into the run folder `out`.
 
     The last `horizon` · `valid_windows` steps of each series that is long enough are validated on, by forecasts that
-    begin every eighth of a horizon in them; they are kept back from what is learned, unless `data` has series to
-    validate on.
+    begin at each of them, or at 4,096 of them all, evenly (docs/decisions/0034); they are kept back from what is
+    learned, unless `data` has series to validate on.
 
     Args:
         cell: the cell of every layer, shipped or of the user's own.
@@ -158,7 +155,7 @@ def learn(
         resume=resume,
         force=force,
     )
-    ends = Ends(windows, held, every=max(1, plan.horizon // OVERLAP), batch=plan.batch)
+    ends = Ends(windows, held, every=1, batch=plan.batch)
     summary = fit(ForecastJob(model, draws, ends), training, run, resume=resume, stop=stop)
     return Done(summary, run, model, windows)
 
