@@ -196,5 +196,6 @@ def test_ends_are_whole_horizons_up_to_the_last_step() -> None:
     assert [batch.y[:, 4].tolist() for batch in overlapping] == [[15, 17, 208]]  # the last steps are always forecast
     few = Ends(windows_of(panel), np.array([6, 0, 3]), every=3, batch=9, most=2)
     assert [batch.y[:, 4].tolist() for batch in few] == [[14, 208]]
+    assert len(Ends(windows_of(panel), np.full(3, 10**12), every=1, batch=9)) == 4096  # none but these are held
     with pytest.raises(DataError, match="no series has 3 steps"):
         Ends(windows_of(panel), np.zeros(3, int), every=3, batch=2)

@@ -130,6 +130,11 @@ class Run:
 
     def load_model(self, model: torch.nn.Module) -> None:
         """Copy the run's weights into `model`; names and shapes must match (`RunError`, `ShapeError`)."""
+        if not self.weights_path.exists():
+            raise RunError(
+                f"{self.weights_path} is missing: it is there once the training has validated; go on with the training "
+                "by --resume, or restore the file from a copy"
+            )
         load_weights(model, read_tensors(self.weights_path), self.weights_path)
 
     def metrics(self) -> list[dict[str, Any]]:

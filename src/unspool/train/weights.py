@@ -23,10 +23,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     try:
         return safetensors.torch.load(path.read_bytes())
     except FileNotFoundError:
-        raise RunError(
-            f"{path} is missing: it is there once the training has validated; go on with the training by --resume, or "
-            "restore the file from a copy"
-        ) from None
+        raise RunError(f"{path} is missing; restore it from a copy, or train the run again") from None
     except (OSError, SafetensorError, ValueError, KeyError) as error:
         raise RunError(
             f"{path} is not a complete safetensors file ({error}); restore it from a copy, or train the run again"

@@ -200,13 +200,13 @@ class Ends:
     def __init__(self, windows: Windows, held: np.ndarray, *, every: int, batch: int, most: int = 4096) -> None:
         self._windows, self._batch = windows, batch
         counts = np.where(held < windows.horizon, 0, (held - windows.horizon) // every + 1)
-        series = np.repeat(np.arange(len(held)), counts)
-        after = np.repeat(np.cumsum(counts), counts) - np.arange(len(series)) - 1
-        ends = (windows.panel.observed - windows.horizon)[series] - after * every
-        if not len(series):
+        until = np.cumsum(counts)
+        if not counts.any():
             raise DataError(f"no series has {windows.horizon} steps, a whole horizon, held back")
-        chosen = np.linspace(0, len(series) - 1, min(most, len(series))).astype(int)
-        self._series, self._ends = series[chosen], ends[chosen]
+        chosen = np.linspace(0, until[-1] - 1, min(most, int(until[-1]))).astype(int)
+        self._series = np.searchsorted(until, chosen, side="right")
+        after = until[self._series] - chosen - 1
+        self._ends = windows.panel.observed[self._series] - windows.horizon - after * every
 
     def __len__(self) -> int:
         return len(self._series)
