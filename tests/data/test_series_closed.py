@@ -79,3 +79,12 @@ def test_no_value_at_all_is_refused_as_such(freq: str) -> None:
     rows = pd.date_range("2024-01-01", periods=200, freq=freq)
     with pytest.raises(DataError, match="no series has an observed value"):
         from_frame(pd.DataFrame({"unique_id": "a", "ds": rows, "y": np.nan}))
+
+
+@pytest.mark.parametrize("freq", ["6h", "D"])
+def test_another_frequency_is_said_alone(freq: str) -> None:
+    other = pd.date_range("2024-01-01", periods=60, freq=freq)
+    parts = [pd.DataFrame({"unique_id": name, "ds": ds, "y": 1.0}) for name, ds in (("a", DAY_AND_NIGHT), ("b", other))]
+    with warnings.catch_warnings(), pytest.raises(DataError, match="series 'a' has frequency 'h', but series 'b' has"):
+        warnings.simplefilter("error")
+        from_frame(pd.concat(parts))

@@ -140,7 +140,9 @@ def test_files_with_stamps_of_other_kinds_are_refused(tmp_path: Path) -> None:
     ("text", "message"),
     [("unique_id,ds,y\nü,1,1\n".encode("latin1"), "row 2: 'unique_id' is not UTF-8"),
      ("ü,ds\n".encode("latin1"), "row 1 is not UTF-8"),
-     ("unique_id,ds,y\nü,1,1\n".encode("utf16"), "a.csv is UTF-16; convert")],
+     ("unique_id,ds,y\nü,1,1\n".encode("utf16"), "a.csv is UTF-16; convert"),
+     ("unique_id;ds;y\nü;1;1,5\nü;2;2,5\n".encode(), "a.csv are separated by semicolons; separate them by commas"),
+     (b"\x01\x00,\x02\n\x03\n", "a.csv is no text; expected a table in UTF-8")],
 )  # fmt: skip
 def test_other_encodings_are_refused(tmp_path: Path, text: bytes, message: str) -> None:
     with pytest.raises(DataError, match=message):

@@ -123,6 +123,18 @@ def test_finished_run_resumes_to_nothing(toy: Any, lines: Any, tmp_path: Path) -
     assert lines(run) == before and run.weights_path.read_bytes() == weights
 
 
+@pytest.mark.parametrize("kept_bytes", [None, 0, 20])
+def test_lost_weights_are_written_anew(kept_bytes: int | None, toy: Any, tmp_path: Path) -> None:
+    settings: dict[str, Any] = RICH | {"epochs": 3}
+    run = straight(toy, tmp_path / "run", settings)
+    weights = run.weights_path.read_bytes()
+    run.weights_path.unlink()
+    if kept_bytes is not None:
+        run.weights_path.write_bytes(weights[:kept_bytes])
+    fit(toy.ToyJob(seed=9), TrainSettings(**settings), run, resume=True)
+    assert run.weights_path.read_bytes() == weights
+
+
 def test_resume_without_a_checkpoint_starts_anew(toy: Any, lines: Any, tmp_path: Path) -> None:
     run = Run.create(tmp_path / "run", {"task": "toy"})
     run.metrics_path.write_text('{"kind": "train", "step": 3}\n{"kind": "tra')

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import signal
 import sys
 import warnings
 from itertools import pairwise
+from typing import TextIO
 
 from unspool.cli import bench, classify, encode, evaluate, forecast, language, tag, translate  # noqa: F401  each hangs its commands on the apps
 from unspool.cli.apps import app, say
@@ -54,6 +56,14 @@ class Warned:
             say(f"warning: {text}")
 
 
+def written_whole(stream: TextIO) -> TextIO:
+    """`stream`, through a buffer if it has none (`python -u`, `PYTHONUNBUFFERED`): an unbuffered one drops without a
+    word what a full disk, which takes a part, does not take any more."""
+    if not isinstance(getattr(stream, "buffer", None), io.RawIOBase):
+        return stream
+    return open(stream.fileno(), "w", buffering=1, encoding=stream.encoding, errors=stream.errors, closefd=False)
+
+
 def _is_of_stdout(error: Exception) -> bool:
     """Whether it is a full disk behind stdout, which has no name to be told."""
     return isinstance(error, OSError) and error.filename is None and error.errno == errno.ENOSPC
@@ -64,6 +74,7 @@ def main() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # a shell's >&-
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+    sys.stdout = written_whole(sys.stdout)
     warnings.showwarning = Warned()
     if not is_main():
         warnings.simplefilter("ignore")  # the main process says it for all

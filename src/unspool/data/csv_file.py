@@ -97,12 +97,20 @@ class CsvFile:
     def _explained(self, message: str) -> DataError:
         """What pyarrow says of a reading by one thread, in the words of this project."""
         with pa.input_stream(self.path) as stream:
-            if stream.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-                return DataError(f"{self.path} is UTF-16; convert the file to UTF-8")
+            start = stream.read(4096)
+        if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            return DataError(f"{self.path} is UTF-16; convert the file to UTF-8")
+        if b"\0" in start:
+            return DataError(f"{self.path} is no text; expected a table in UTF-8")
         if "Empty CSV" in message:
             return DataError(f"{self.path} is empty; expected a header row and rows below it")
         if ragged := re.search(r"Row #(\d+): Expected (\d+) columns, got (\d+)", message):
             row, expected, found = ragged.groups()
+            if expected == "1" and b";" in start.partition(b"\n")[0]:
+                return DataError(
+                    f"the cells of {self.path} are separated by semicolons; separate them by commas (or by tabs in a "
+                    ".tsv file), with a point in decimal numbers"
+                )
             return DataError(
                 f"{self.path}, row {row} has {found} cell{'s'[: found != '1']}, but the header has {expected}; "
                 "expected as many: mend the row, or put quotes around a text that holds the separator"

@@ -31,7 +31,7 @@ from unspool.train.run import Run
 from unspool.train.settings import TrainSettings
 from unspool.train.state import TrainState, Window
 from unspool.train.until import pick
-from unspool.train.weights import load_weights, read_tensors, to_bytes, weights_of
+from unspool.train.weights import is_whole, load_weights, read_tensors, to_bytes, weights_of
 
 RESERVED = {"kind", "step", "epoch", "seconds"}
 """What a line of metrics.jsonl says besides the job's own metrics."""
@@ -102,6 +102,7 @@ class Training:
         if checkpoint is not None:
             self._restore(checkpoint)
         if self.place.main:
+            self._mend_weights()
             note_changes(self.run, self.settings, self.state.step)
             self.log = MetricsLog(self.run, after=self.state.step, tensorboard=self.settings.tensorboard)
         self.learner.model.train()
@@ -124,6 +125,12 @@ class Training:
             mine = {name.removeprefix(own): t for name, t in tensors["random"].items() if name.startswith(own)}
             if mine:
                 random_state.restore(mine, self.place.device)
+
+    def _mend_weights(self) -> None:
+        """Where model.safetensors was lost or damaged, write it anew from the best weights that are kept."""
+        kept = best_path(self.folder, self.state.best[0].step) if self.state.best else None
+        if kept is not None and kept.exists() and not is_whole(self.run.weights_path):
+            write_bytes(self.run.weights_path, kept.read_bytes())
 
     def _check_monitored(self, former: list[str] | None) -> None:
         """The kept weights were chosen by one metric; by another one, others might have been kept."""

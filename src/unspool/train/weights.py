@@ -30,6 +30,15 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         ) from error
 
 
+def is_whole(path: Path) -> bool:
+    """Whether there are tensors in `path` that can be read."""
+    try:
+        read_tensors(path)
+    except RunError:
+        return False
+    return True
+
+
 def weights_of(model: torch.nn.Module) -> dict[str, Tensor]:
     """The model's parameters and buffers by name (not copies). Tied tensors appear once, under their first name."""
     first: dict[tuple[object, ...], str] = {}

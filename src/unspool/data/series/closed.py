@@ -43,10 +43,13 @@ def tell_of_closed_hours(stamps: Sequence[tuple[str, np.ndarray]], frequency: Fr
 
 
 def _open(times: np.ndarray, step: int, zone: str | None) -> int:
-    """How many steps of a day have rows, if the others do not for a reason; else 0."""
+    """How many steps of a day have rows, if the others do not as a door is closed; else 0. Rows that are equally far
+    apart, night and day, are those of another frequency."""
     wall = on_the_wall(nanoseconds(times), zone)
     if not len(wall) or wall[-1] - wall[0] < WEEK:
         return 0
     places, days = np.unique(wall % DAY // step), len(np.unique(wall // DAY))
-    closed = int(np.diff(places, append=places[0] + DAY // step).max() - 1) * step
-    return len(places) if closed >= CLOSED and len(wall) >= FULL * days * len(places) else 0
+    apart = np.diff(places, append=places[0] + DAY // step)
+    closed = int(apart.max() - 1) * step
+    full = len(wall) >= FULL * days * len(places)
+    return len(places) if apart.max() > apart.min() and closed >= CLOSED and full else 0
