@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
-import resource
 import shutil
 import signal
 import subprocess
@@ -18,7 +16,7 @@ import pytest
 from forked import unspool
 
 from unspool.cli import spread
-from unspool.cli.main import Warned, check_names, written_whole
+from unspool.cli.main import Warned, check_names
 from unspool.cli.training import default_training
 from unspool.errors import ConfigError
 from unspool.options import key_values
@@ -80,22 +78,6 @@ def test_evaluate_prints_one_json_line(run: Path, words: list[Path], tmp_path: P
     done = unspool("evaluate", run, "--test", *words, "--out", tmp_path / "answers", "--beam", 1)
     metrics = json.loads(done.stdout)
     assert metrics["lines"] == 27 and len((tmp_path / "answers").read_text().splitlines()) == 27
-
-
-def test_what_a_full_disk_takes_in_part_is_an_error(tmp_path: Path) -> None:
-    """Python's unbuffered streams (`PYTHONUNBUFFERED`) drop the rest of such a write."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    with open(tmp_path / "found", "wb", buffering=0) as raw, io.TextIOWrapper(raw, write_through=True) as unbuffered:
-        stream = written_whole(unbuffered)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
-        try:
-            with pytest.raises(OSError, match="File too large"):
-                print("x" * 5000, file=stream)
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-            stream.close()
-    with open(tmp_path / "found", "w") as buffered:
-        assert written_whole(buffered) is buffered
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")

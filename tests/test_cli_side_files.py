@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
-from forked import Forked, unspool
+from forked import Forked
 from typer.testing import CliRunner, Result
 
 from unspool import cli
@@ -119,8 +119,3 @@ def test_a_training_goes_on_when_nobody_reads_its_progress(tmp_path: Path) -> No
         process.stdout.close()
         assert process.wait(timeout=100) == 0
     assert '"step": 30' in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[-1]
-
-
-def test_a_full_disk_behind_stdout_is_named(every_task: Path) -> None:
-    done = unspool("complete", every_task / "language", "one", "--top", 0, stdout=Path("/dev/full"))
-    assert done.returncode == 1 and b"stdout could not be written: the disk is full" in done.stderr

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import errno
-import io
 import os
 import signal
 import sys
 import warnings
 from itertools import pairwise
-from typing import TextIO
 
 from unspool.cli import bench, classify, encode, evaluate, forecast, language, tag, translate  # noqa: F401  each hangs its commands on the apps
 from unspool.cli.apps import app, say
-from unspool.cli.side_files import listened_to
+from unspool.cli.streams import NO_ROOM, flushed, listened_to, made_safe, send_nowhere
 from unspool.errors import ConfigError, UnspoolError
 from unspool.train import Interrupted
 from unspool.train.placement import is_main
@@ -56,25 +53,14 @@ class Warned:
             say(f"warning: {text}")
 
 
-def written_whole(stream: TextIO) -> TextIO:
-    """`stream`, through a buffer if it has none (`python -u`, `PYTHONUNBUFFERED`): an unbuffered one drops without a
-    word what a full disk, which takes a part, does not take any more."""
-    if not isinstance(getattr(stream, "buffer", None), io.RawIOBase):
-        return stream
-    return open(stream.fileno(), "w", buffering=1, encoding=stream.encoding, errors=stream.errors, closefd=False)
-
-
 def _is_of_stdout(error: Exception) -> bool:
     """Whether it is a full disk behind stdout, which has no name to be told."""
-    return isinstance(error, OSError) and error.filename is None and error.errno == errno.ENOSPC
+    return isinstance(error, OSError) and error.filename is None and error.errno in NO_ROOM
 
 
 def main() -> None:
     """Run a command; exit status 0 done, 1 failed, 2 wrong use, 130 interrupted."""
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # a shell's >&-
-            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
-    sys.stdout = written_whole(sys.stdout)
+    made_safe()
     warnings.showwarning = Warned()
     if not is_main():
         warnings.simplefilter("ignore")  # the main process says it for all
@@ -84,12 +70,14 @@ def main() -> None:
         arguments = spread(sys.argv[1:])
         check_names(arguments)
         # Who stops reading the progress of a training (`2>&1 | head`) does not stop the training.
-        with listened_to() if arguments[:1] == ["train"] else contextlib.nullcontext():
+        with flushed(), listened_to() if arguments[:1] == ["train"] else contextlib.nullcontext():
             app(args=arguments, prog_name="unspool")
     except Interrupted as stop:
         if is_main():
             say(str(stop))
         sys.exit(130)
     except (UnspoolError, OSError) as error:
-        say(f"error: {FULL if _is_of_stdout(error) else error}")
+        if of_stdout := _is_of_stdout(error):
+            send_nowhere(sys.stdout)
+        say(f"error: {FULL if of_stdout else error}")
         sys.exit(1)

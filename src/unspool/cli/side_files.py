@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import sys
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
+from unspool.cli.streams import listened_to
 from unspool.errors import ConfigError
 
 
@@ -70,47 +69,3 @@ def _check_file(option: str, path: Path, *spared: Path | str) -> None:
     for place in (*([path] if path.exists() else []), *folder):  # a file is replaced in its folder, a pipe is not
         if not os.access(place, os.W_OK):
             raise ConfigError(f"{option} {path}: {place} may not be written to; allow it, or name another file")
-
-
-@contextlib.contextmanager
-def listened_to() -> Iterator[list[_Stream]]:
-    """Inside, stdout and stderr know whether anybody still reads them, and what nobody reads is dropped."""
-    streams = {name: _Stream(getattr(sys, name)) for name in ("stdout", "stderr") if getattr(sys, name) is not None}
-    former = signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    for name, stream in streams.items():
-        setattr(sys, name, stream)
-    try:
-        yield list(streams.values())
-    finally:
-        for name, stream in streams.items():
-            stream.flush()
-            setattr(sys, name, stream.file)
-        signal.signal(signal.SIGPIPE, former)
-
-
-class _Stream:
-    """A text stream; what is written to it when nobody reads it any more is dropped."""
-
-    def __init__(self, file: Any) -> None:
-        self.file, self.unread = file, False
-
-    def write(self, text: str) -> int:
-        with self._dropped():
-            self.file.write(text)
-        return len(text)
-
-    def flush(self) -> None:
-        with self._dropped():
-            self.file.flush()
-
-    @contextlib.contextmanager
-    def _dropped(self) -> Iterator[None]:
-        try:
-            yield
-        except BrokenPipeError:
-            self.unread = True
-            with open(os.devnull, "w") as nothing:
-                os.dup2(nothing.fileno(), self.file.fileno())
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.file, name)

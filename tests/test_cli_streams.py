@@ -1,0 +1,74 @@
+"""A full disk behind stdout or stderr: a result is there whole, or an error says that it is not."""
+
+from __future__ import annotations
+
+import io
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from forked import unspool
+
+from unspool.cli.streams import written_whole
+
+FULL = Path("/dev/full")
+pytestmark = pytest.mark.skipif(not FULL.exists(), reason="needs a device that is always full")
+COMMANDS = {
+    "complete": ["complete", "language", "one", "--top", 0],
+    "classify": ["classify", "classify", "ab"],
+    "translate": ["translate", "translate", "abc"],
+    "evaluate": ["evaluate", "classify", "--test", "classify.csv"],
+    "help": ["train", "forecast", "--help"],
+}
+
+
+def placed(name: str, folder: Path) -> list[str]:
+    """A command, runs and inputs by their whole paths."""
+    first, *others = map(str, COMMANDS[name])
+    return [first, *(str(folder / word) if (folder / word).exists() else word for word in others)]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_full_disk_behind_stdout_is_named(name: str, every_task: Path) -> None:
+    done = unspool(*placed(name, every_task), stdout=FULL)
+    assert done.returncode == 1
+    assert done.stderr.decode().endswith(
+        "error: stdout could not be written: the disk is full; make room, or write elsewhere\n"
+    )
+
+
+@pytest.mark.parametrize("buffered", [True, False])
+def test_its_last_words_are_those(buffered: bool, every_task: Path) -> None:
+    """Nor does the interpreter add what it could not write at its end, and another exit status."""
+    command = [sys.executable, "-m", "unspool", *placed("evaluate", every_task)]
+    env = os.environ | {"PYTHONUNBUFFERED": "" if buffered else "1"}
+    with FULL.open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, env=env, timeout=100)
+    assert done.returncode == 1 and done.stderr.splitlines()[-1].startswith("error: stdout could not be written")
+    assert "Error" not in done.stderr and "ignored" not in done.stderr
+
+
+def test_a_full_disk_behind_stderr_costs_no_result(every_task: Path) -> None:
+    command = [sys.executable, "-m", "unspool", *placed("evaluate", every_task)]
+    with FULL.open("w") as full:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=full, text=True, timeout=100)
+    assert done.returncode == 0 and done.stdout.startswith("{") and done.stdout.endswith("}\n")
+
+
+def test_what_a_full_disk_takes_in_part_is_an_error(tmp_path: Path) -> None:
+    """Python's unbuffered streams (`PYTHONUNBUFFERED`) drop the rest of such a write."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with open(tmp_path / "found", "wb", buffering=0) as raw, io.TextIOWrapper(raw, write_through=True) as unbuffered:
+        stream = written_whole(unbuffered)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+        try:
+            with pytest.raises(OSError, match="File too large"):
+                print("x" * 5000, file=stream)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+            stream.close()
+    with open(tmp_path / "found", "w") as buffered:
+        assert written_whole(buffered) is buffered
