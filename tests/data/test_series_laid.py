@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from unspool.data.series import Panel, SeriesColumns, flat, from_frame, read_series, spool
 from unspool.data.series import sources_frame as frames
+from unspool.data.series.frequency import Frequency
 from unspool.errors import DataError
 
 ALL = SeriesColumns(static=("size", "town"), past=("rain",), known=("price", "day"), categories=("size",))
@@ -130,3 +131,17 @@ def test_one_series_of_the_frequency_is_enough() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         from_frame(frame, SeriesColumns(), "h")
+
+
+@pytest.mark.parametrize(
+    ("gaps", "told"), [(0, "all rows of 'a' are 24 or more steps of frequency 'h' apart"), (3, None)]
+)
+def test_series_of_another_frequency_are_told_if_a_model_has_one(gaps: int, told: str | None) -> None:
+    days = pd.date_range("2024-01-01", periods=10).delete([2] * (gaps > 0))
+    hours = pd.date_range("2024-01-01", periods=9, freq="h")
+    parts = [pd.DataFrame({"unique_id": name, "ds": ds, "y": 1.0}) for name, ds in (("a", days), ("b", hours))]
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        from_frame(pd.concat(parts), SeriesColumns(), Frequency.of("h"))
+    messages = [str(one.message) for one in said if "apart" in str(one.message)]
+    assert len(messages) == (told is not None) and all(one.startswith(told or "") for one in messages)

@@ -7,15 +7,19 @@ import signal
 import threading
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from unspool.errors import ConfigError, RunError
 from unspool.train import Interrupted, Run, TrainSettings, fit
 from unspool.train.checkpoint import latest_checkpoint
+from unspool.train.weights import to_bytes
 
 CHECKPOINT_EVERY_STEP: dict[str, Any] = {"checkpoint_minutes": 0.0, "log_every": 4, "lr": 0.03}
 RICH: dict[str, Any] = {
@@ -123,16 +127,50 @@ def test_finished_run_resumes_to_nothing(toy: Any, lines: Any, tmp_path: Path) -
     assert lines(run) == before and run.weights_path.read_bytes() == weights
 
 
-@pytest.mark.parametrize("kept_bytes", [None, 0, 20])
-def test_lost_weights_are_written_anew(kept_bytes: int | None, toy: Any, tmp_path: Path) -> None:
+def lost(path: Path) -> None:
+    path.unlink()
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:20])
+
+
+def altered(path: Path) -> None:
+    """Its last number is another one: the file has its length, and can be read."""
+    data = path.read_bytes()
+    path.write_bytes(data[:-4] + b"\xff" * 4)
+
+
+def anothers(path: Path) -> None:
+    path.write_bytes(to_bytes({"weight": torch.ones(2)}))
+
+
+@pytest.mark.parametrize("harm", [lost, cut, altered, anothers])
+def test_lost_weights_are_written_anew(harm: Callable[[Path], None], toy: Any, tmp_path: Path) -> None:
     settings: dict[str, Any] = RICH | {"epochs": 3}
     run = straight(toy, tmp_path / "run", settings)
     weights = run.weights_path.read_bytes()
-    run.weights_path.unlink()
-    if kept_bytes is not None:
-        run.weights_path.write_bytes(weights[:kept_bytes])
-    fit(toy.ToyJob(seed=9), TrainSettings(**settings), run, resume=True)
+    harm(run.weights_path)
+    with pytest.warns(UserWarning, match="model.safetensors was missing or damaged, and is written anew"):
+        fit(toy.ToyJob(seed=9), TrainSettings(**settings), run, resume=True)
     assert run.weights_path.read_bytes() == weights
+
+
+@pytest.mark.parametrize("last_is_best", [True, False])
+def test_lost_weights_that_are_kept_nowhere(last_is_best: bool, toy: Any, tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"epochs": 3, "ema": 0.9, "mode": "min" if last_is_best else "max"}
+    run = straight(toy, tmp_path / "run", settings)
+    weights = run.weights_path.read_bytes()
+    for path in (run.weights_path, *run.checkpoints_path.glob("best-*")):
+        path.unlink()
+    again = partial(fit, toy.ToyJob(seed=9), TrainSettings(**settings), run, resume=True)
+    if last_is_best:
+        with pytest.warns(UserWarning, match="is written anew"):
+            again()
+        assert run.weights_path.read_bytes() == weights
+    else:
+        with pytest.raises(RunError, match="neither .*model.safetensors nor .*best-.* holds the best weights"):
+            again()
 
 
 def test_resume_without_a_checkpoint_starts_anew(toy: Any, lines: Any, tmp_path: Path) -> None:

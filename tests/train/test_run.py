@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import safetensors.torch
 import torch
 
 from unspool.errors import RunError, ShapeError
@@ -180,6 +181,23 @@ def test_truncated_weights(keep: int, run: Run) -> None:
     run.weights_path.unlink()
     with pytest.raises(RunError, match="model.safetensors is missing"):
         run.load_model(linear())
+
+
+def test_a_changed_number_is_found(run: Run) -> None:
+    data = run.weights_path.read_bytes()
+    run.weights_path.write_bytes(data[:-4] + b"\xff" * 4)
+    with pytest.raises(RunError, match="model.safetensors is damaged: its CRC-32 is .*--resume, which writes it anew"):
+        run.load_model(linear())
+
+
+def test_weights_are_for_every_reader_and_from_every_writer(run: Run) -> None:
+    tensors = safetensors.torch.load_file(run.weights_path)
+    model = linear()
+    run.load_model(model)
+    assert tensors.keys() == {"weight", "bias"} and torch.equal(tensors["weight"], model.state_dict()["weight"])
+    safetensors.torch.save_file({name: tensor + 1 for name, tensor in tensors.items()}, run.weights_path)
+    run.load_model(model)
+    assert torch.equal(model.state_dict()["weight"], tensors["weight"] + 1)
 
 
 def test_tied_weights_are_stored_once(tmp_path: Path) -> None:

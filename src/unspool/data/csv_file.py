@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import csv
 
+from unspool.data.separators import hint_of_cell, hint_of_separator
 from unspool.data.times import like, time_type
 from unspool.errors import DataError
 
@@ -106,11 +107,8 @@ class CsvFile:
             return DataError(f"{self.path} is empty; expected a header row and rows below it")
         if ragged := re.search(r"Row #(\d+): Expected (\d+) columns, got (\d+)", message):
             row, expected, found = ragged.groups()
-            if expected == "1" and b";" in start.partition(b"\n")[0]:
-                return DataError(
-                    f"the cells of {self.path} are separated by semicolons; separate them by commas (or by tabs in a "
-                    ".tsv file), with a point in decimal numbers"
-                )
+            if expected == "1" and (hint := hint_of_separator(start.partition(b"\n")[0].decode(errors="replace"))):
+                return DataError(f"{self.path} has one column: {hint}")
             return DataError(
                 f"{self.path}, row {row} has {found} cell{'s'[: found != '1']}, but the header has {expected}; "
                 "expected as many: mend the row, or put quotes around a text that holds the separator"
@@ -126,7 +124,8 @@ class CsvFile:
         if "UTF8" in why:
             return DataError(f"{place} is not UTF-8; convert the file to UTF-8, or mend the row")
         value = why[why.index("'") :].strip()
-        return DataError(f"{place} is {value}; expected {EXPECTED.get(kind, 'a time such as 23:59:00')}: mend the row")
+        expected = EXPECTED.get(kind, "a time such as 23:59:00")
+        return DataError(f"{place} is {value}; expected {expected}: {hint_of_cell(value)}")
 
 
 def _as_written(**options: Any) -> csv.ConvertOptions:

@@ -41,6 +41,7 @@ FORMAT = 1
 _STEP = re.compile(r"step-(\d{8,})")
 _OURS = re.compile(rf"({re.escape(TEMPORARY)})?(step-\d{{8,}}|best-\d{{8,}}\.safetensors)")
 _WHAT = "it completes a checkpoint"
+_REMEDY = "restore it from a copy, or start again with --force"
 
 
 def write_checkpoint(
@@ -76,7 +77,12 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, Ten
 
     Raises `RunError` naming the file that is missing, truncated, altered or of a newer format.
     """
-    state = read_json(path / "state.json", _WHAT)
+    if not (path / "state.json").exists():
+        raise RunError(f"{path / 'state.json'} is missing: {_WHAT}; {_REMEDY}")
+    try:
+        state = read_json(path / "state.json", _WHAT)
+    except RunError as error:
+        raise RunError(f"{error}, or start again with --force") from error
     if state.get("format") != FORMAT:
         raise RunError(
             f"{path / 'state.json'} has format {state.get('format')!r}, but this unspool reads checkpoints of format "
@@ -90,14 +96,14 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, Ten
 
 def _read_group(path: Path, sums: Mapping[str, int]) -> dict[str, Tensor]:
     if not path.is_file():
-        raise RunError(f"{path} is missing; restore it from a copy, or start again with --force")
+        raise RunError(f"{path} is missing; {_REMEDY}")
     data = path.read_bytes()
     if len(data) != sums["bytes"] or zlib.crc32(data) != sums["crc32"]:
         raise RunError(
             f"{path} is damaged: {len(data)} bytes with CRC-32 {zlib.crc32(data):08x}, expected {sums['bytes']} with "
-            f"{sums['crc32']:08x}; restore it from a copy, or start again with --force"
+            f"{sums['crc32']:08x}; {_REMEDY}"
         )
-    return read_tensors(path)
+    return read_tensors(path, _REMEDY)
 
 
 def best_path(folder: Path, step: int) -> Path:

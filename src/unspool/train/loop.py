@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -31,7 +32,7 @@ from unspool.train.run import Run
 from unspool.train.settings import TrainSettings
 from unspool.train.state import TrainState, Window
 from unspool.train.until import pick
-from unspool.train.weights import is_whole, load_weights, read_tensors, to_bytes, weights_of
+from unspool.train.weights import are_whole, load_weights, read_tensors, to_bytes, weights_of
 
 RESERVED = {"kind", "step", "epoch", "seconds"}
 """What a line of metrics.jsonl says besides the job's own metrics."""
@@ -102,6 +103,8 @@ class Training:
         if checkpoint is not None:
             self._restore(checkpoint)
         if self.place.main:
+            if resume and checkpoint is None:
+                warnings.warn(f"{self.folder} holds no checkpoint: the training starts anew", stacklevel=3)
             self._mend_weights()
             note_changes(self.run, self.settings, self.state.step)
             self.log = MetricsLog(self.run, after=self.state.step, tensorboard=self.settings.tensorboard)
@@ -127,10 +130,24 @@ class Training:
                 random_state.restore(mine, self.place.device)
 
     def _mend_weights(self) -> None:
-        """Where model.safetensors was lost or damaged, write it anew from the best weights that are kept."""
-        kept = best_path(self.folder, self.state.best[0].step) if self.state.best else None
-        if kept is not None and kept.exists() and not is_whole(self.run.weights_path):
-            write_bytes(self.run.weights_path, kept.read_bytes())
+        """Where model.safetensors was lost or damaged, write it anew: from the best weights that are kept, or those of
+        the checkpoint if they are the best."""
+        path, model = self.run.weights_path, self.learner.model
+        if not self.state.best or are_whole(path, model):
+            return
+        best = self.state.best[0].step
+        kept = best_path(self.folder, best)
+        if are_whole(kept, model):
+            write_bytes(path, kept.read_bytes())
+        elif best == self.state.step:
+            with self.learner.published():
+                self.run.save_model(model)
+        else:
+            raise RunError(
+                f"neither {path} nor {kept} holds the best weights of the training whole; restore one of them from a "
+                "copy, or start again with --force"
+            )
+        warnings.warn(f"{path} was missing or damaged, and is written anew: the weights of step {best}", stacklevel=2)
 
     def _check_monitored(self, former: list[str] | None) -> None:
         """The kept weights were chosen by one metric; by another one, others might have been kept."""

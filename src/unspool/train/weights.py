@@ -1,9 +1,12 @@
-"""Model weights as safetensors: tied tensors once, names and shapes checked on the way in."""
+"""Model weights as safetensors: tied tensors once, a checksum, names and shapes checked on the way in."""
 
 from __future__ import annotations
 
+import json
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import safetensors.torch
 import torch
@@ -12,31 +15,46 @@ from torch import Tensor
 
 from unspool.errors import RunError, ShapeError
 
+CHECKSUM = "crc32"
+"""What the metadata of a file calls the CRC-32 of the bytes of its tensors."""
+
 
 def to_bytes(tensors: Mapping[str, Tensor]) -> bytes:
-    """Serialise named tensors."""
-    return safetensors.torch.save({name: t.detach().to("cpu").contiguous() for name, t in tensors.items()})
+    """Serialise named tensors, with the CRC-32 of their bytes in the metadata of the header."""
+    data = safetensors.torch.save({name: t.detach().to("cpu").contiguous() for name, t in tensors.items()})
+    header, begin = _header(data)
+    text = json.dumps({"__metadata__": {CHECKSUM: _checksum(data, begin)}, **header}).encode()
+    text += b" " * (-len(text) % 8)
+    return b"".join([len(text).to_bytes(8, "little"), text, memoryview(data)[begin:]])
 
 
-def read_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors in `path`, on the CPU; a missing, truncated or foreign file raises `RunError` naming it."""
+def read_tensors(path: Path, remedy: str = "restore it from a copy, or train the run again") -> dict[str, Tensor]:
+    """The tensors in `path`, on the CPU; a missing, truncated, altered or foreign file raises `RunError` naming it and
+    the `remedy`. A file without a checksum in its metadata, as others write it, is read as it is."""
     try:
-        return safetensors.torch.load(path.read_bytes())
+        data = path.read_bytes()
+        tensors = safetensors.torch.load(data)
+        header, begin = _header(data)
     except FileNotFoundError:
-        raise RunError(f"{path} is missing; restore it from a copy, or train the run again") from None
-    except (OSError, SafetensorError, ValueError, KeyError) as error:
-        raise RunError(
-            f"{path} is not a complete safetensors file ({error}); restore it from a copy, or train the run again"
-        ) from error
+        raise RunError(f"{path} is missing; {remedy}") from None
+    except OSError as error:
+        raise RunError(f"{path} cannot be read ({error.strerror}); {remedy}") from error
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise RunError(f"{path} is not a complete safetensors file ({error}); {remedy}") from error
+    expected = header.get("__metadata__", {}).get(CHECKSUM)
+    if expected is not None and expected != (found := _checksum(data, begin)):
+        raise RunError(f"{path} is damaged: its CRC-32 is {found}, expected {expected}; {remedy}")
+    return tensors
 
 
-def is_whole(path: Path) -> bool:
-    """Whether there are tensors in `path` that can be read."""
-    try:
-        read_tensors(path)
-    except RunError:
-        return False
-    return True
+def _header(data: bytes) -> tuple[dict[str, Any], int]:
+    """The header of a safetensors file, and where the bytes of the tensors begin."""
+    begin = 8 + int.from_bytes(data[:8], "little")
+    return json.loads(data[8:begin]), begin
+
+
+def _checksum(data: bytes, begin: int) -> str:
+    return f"{zlib.crc32(memoryview(data)[begin:]):08x}"
 
 
 def weights_of(model: torch.nn.Module) -> dict[str, Tensor]:
@@ -50,12 +68,9 @@ def weights_of(model: torch.nn.Module) -> dict[str, Tensor]:
     return unique
 
 
-def load_weights(model: torch.nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Copy `tensors`, read from `path`, into the model.
-
-    Raises `RunError` if the names differ from the model's and `ShapeError` (with both shapes) if a shape does:
-    nothing is copied then.
-    """
+def check_weights(model: torch.nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Raise `RunError` if the names of `tensors`, read from `path`, differ from the model's, and `ShapeError` (with
+    both shapes) if a shape does."""
     expected = weights_of(model)
     missing, foreign = sorted(expected.keys() - tensors.keys()), sorted(tensors.keys() - expected.keys())
     if missing or foreign:
@@ -70,9 +85,23 @@ def load_weights(model: torch.nn.Module, tensors: Mapping[str, Tensor], path: Pa
                 f"{path}: {name} has shape {list(tensors[name].shape)}, but config.json makes a model where it has "
                 f"{list(tensor.shape)}; the config and the weights must come from the same training"
             )
+
+
+def load_weights(model: torch.nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Copy `tensors`, read from `path`, into the model, if they are its own (`check_weights`): else nothing."""
+    check_weights(model, tensors, path)
     with torch.no_grad():
-        for name, tensor in expected.items():
+        for name, tensor in weights_of(model).items():
             tensor.copy_(tensors[name])
+
+
+def are_whole(path: Path, model: torch.nn.Module) -> bool:
+    """Whether `path` holds weights of `model`, undamaged."""
+    try:
+        check_weights(model, read_tensors(path), path)
+    except (RunError, ShapeError):
+        return False
+    return True
 
 
 def _names(what: str, names: list[str]) -> str:

@@ -17,7 +17,7 @@ from unspool.data.series.extent import NEVER, Extent, extent_of, steps_of_block
 from unspool.data.series.flat import blank, let_go
 from unspool.data.series.frequency import Frequency
 from unspool.data.series.gather import Block, Gathered
-from unspool.data.series.pace import check_pace, frequency_of, tell_of_pace
+from unspool.data.series.pace import check_pace, frequency_of, tell_of_pace, tell_of_strides
 from unspool.data.series.panel import Panel
 from unspool.data.series.stamps import shown_stamp
 from unspool.data.series.static import static_covariate
@@ -85,6 +85,8 @@ def laid(gathered: Gathered, freq: str | Frequency | None, going_on: Collection[
         check_pace(gathered, frequency, sparse)
     elif plan.used.any() and (sparse == plan.used).all():
         tell_of_pace(gathered, frequency, plan.used)
+    elif isinstance(freq, Frequency):
+        tell_of_strides(gathered, frequency, sparse)
     used, names = np.flatnonzero(plan.used), gathered.ids.texts
     warn_of_empty([names[i] for i in np.flatnonzero(~plan.used)], len(names), refused=not going_on)
     if going_on is None:

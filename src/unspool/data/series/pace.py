@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 
+from unspool.data.sequences import shown
 from unspool.data.series.closed import tell_of_closed_hours
 from unspool.data.series.frequency import Frequency
 from unspool.data.series.gather import Gathered
@@ -67,8 +68,7 @@ def check_pace(gathered: Gathered, frequency: Frequency, sparse: np.ndarray) -> 
         return
     other = gathered.ids.texts[int(sparse.argmin())]
     for name, times in stamps_of_series(gathered, sparse):
-        steps = np.diff(frequency.ordinals(times))
-        if len(steps) > 2 and steps.min() > 1 and steps.max() <= 1.2 * steps.min():
+        if _strides(np.diff(frequency.ordinals(times))):
             alone = _alone(times, frequency.zone)
             refuse_mixed([(other, frequency), (name, alone)] if alone else [])
 
@@ -84,6 +84,27 @@ def tell_of_pace(gathered: Gathered, frequency: Frequency, used: np.ndarray) -> 
             "what lies between is read as missing; if these series have another frequency, give those of the right one",
             stacklevel=2,
         )
+
+
+def tell_of_strides(gathered: Gathered, frequency: Frequency, sparse: np.ndarray) -> None:
+    """Warn of series, of those that are `sparse` `[N]` bool and the first `ALONE`, whose rows all lie equally far
+    apart, by more than a step of `frequency`: of that which others have, and a model was trained on."""
+    if not sparse.any():
+        return
+    first = sparse & (np.cumsum(sparse) <= ALONE)
+    steps = {name: np.diff(frequency.ordinals(times)) for name, times in stamps_of_series(gathered, first)}
+    if found := [name for name, its in steps.items() if _strides(its)]:
+        warnings.warn(
+            f"all rows of {shown(found)} are {int(steps[found[0]].min())} or more steps of frequency "
+            f"{frequency.alias!r} apart: what lies between is read as missing; if they have another frequency, they "
+            "need a model of that",
+            stacklevel=2,
+        )
+
+
+def _strides(steps: np.ndarray) -> bool:
+    """Whether rows that are so many steps apart may be of a frequency of longer steps."""
+    return len(steps) > 2 and bool(steps.min() > 1 and steps.max() <= 1.2 * steps.min())
 
 
 def refuse_mixed(found: list[tuple[str, Frequency]]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from unspool.data.separators import hint_of_separator
 from unspool.data.sequences import shown
 from unspool.data.series.cast import Kind, place
 from unspool.data.series.columns import SeriesColumns
@@ -130,14 +131,12 @@ def _require(source: Source, name: str, use: str, option: str) -> None:
     if name in source.names:
         return
     one = source.names[0] if len(source.names) == 1 else ""
-    hint = f"name the right one in training ({option})"
-    if ";" in one:
-        hint = "separate cells by commas (or by tabs in a .tsv file)"
     wide = ", or give --form wide if each series has a column of its own" if option == "--y" else ""
+    hint = hint_of_separator(one) or f"name the right one in training ({option}){wide}"
     if not source.names:
         raise DataError(f"{source.label} has no columns at all; expected one of stamps, {name!r}, and one of values")
     columns = shown(source.names)
-    raise DataError(f"{source.label} has no column {name!r} of {use}; its columns are {columns}: {hint}{wide}")
+    raise DataError(f"{source.label} has no column {name!r} of {use}; its columns are {columns}: {hint}")
 
 
 def _series(block: Mapping[str, Any], columns: SeriesColumns, ids: Names, source: Source, first: int) -> np.ndarray:

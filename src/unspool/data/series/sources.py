@@ -12,6 +12,7 @@ from pyarrow import csv, parquet
 
 from unspool.data.csv_file import ROW_BYTES, CsvFile
 from unspool.data.parquet_file import ParquetFile
+from unspool.data.separators import hint_of_cell
 from unspool.data.series.cast import KEY, NOTHING, Kind, cast, holds_numbers
 from unspool.data.tables import SUFFIXES
 from unspool.errors import DataError
@@ -112,7 +113,7 @@ class CsvSource(CsvFile):
         expected = {"int64": "a whole number", "float": "a number (if they are names, give --categories)"}
         place = f"{self.path}, row {row}: {self.names[int(column)]!r}"
         value = why[why.index("'") :].strip()
-        return DataError(f"{place} is {value}; expected {expected.get(kind, 'a number')}: mend the row")
+        return DataError(f"{place} is {value}; expected {expected.get(kind, 'a number')}: {hint_of_cell(value)}")
 
     def _damaged(self, error: OSError) -> DataError:
         return DataError(f"{self.path} cannot be read ({error}); it is damaged or cut off: fetch it again")
