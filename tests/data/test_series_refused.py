@@ -50,9 +50,10 @@ CELLS = [
     (HEADER + "a,2024-01-01T00:00Z,1\na,2024-01-02T00:00,1\n", "row 3: 'ds' is .* a zone in all rows or in none"),
     (HEADER + "a,2024-01-01T00:00,1\na,2024-01-02T00:00Z,1\n", "row 3: 'ds' is .* a zone in all rows or in none"),
     (HEADER + "a,20240101,1\na,20240102,1\n", "seem to be dates; write them as 2024-05-31, or give --freq 1"),
-    ("id;ds;y\na;1;1\n", "a.csv has no column 'ds' of stamps; .*by semicolons; separate them by commas"),
-    ("id\tds\ty\na\t1\t1\n", "a.csv has no column 'ds' of stamps; .*by tabs; separate them by commas"),
-    ("id|ds|y\na|1|1\n", "a.csv has no column 'ds' of stamps; .*by bars; separate them by commas"),
+    ("id;ds;y\na;1;1\n", "a.csv has no column 'ds' of stamps; .*by semicolons; expected commas"),
+    ("id\tds\ty\na\t1\t1\n", "a.csv has no column 'ds' of stamps; .*by tabs; expected commas"),
+    ("id|ds|y\na|1|1\n", "a.csv has no column 'ds' of stamps; .*by bars; expected commas"),
+    ('unique_id,ds,y\na,1,"1.234,5"\n', "'y' is '1.234,5'; expected a number: write decimal numbers with a point"),
     ('unique_id,ds,y\na,1,"1,5"\n', "row 2: 'y' is '1,5'; expected a number: write decimal numbers with a point"),
     ("unique_id,time,y\na,1,1\n", "no column 'ds' of stamps; its columns are .* the right one in training \\(--ds\\)"),
     ("ds,a,b\n1,1,1\n", "a.csv has no column 'y' of values; .*give --form wide"),
@@ -144,9 +145,10 @@ def test_files_with_stamps_of_other_kinds_are_refused(tmp_path: Path) -> None:
     [("unique_id,ds,y\nü,1,1\n".encode("latin1"), "row 2: 'unique_id' is not UTF-8"),
      ("ü,ds\n".encode("latin1"), "row 1 is not UTF-8"),
      ("unique_id,ds,y\nü,1,1\n".encode("utf16"), "a.csv is UTF-16; convert"),
-     ("unique_id;ds;y\nü;1;1,5\nü;2;2,5\n".encode(), "a.csv has one column: .*by semicolons; separate them"),
-     ("unique_id\tds\ty\nü\t1\t1,5\nü\t2\t2,5\n".encode(), "a.csv has one column: .*by tabs; separate them"),
-     (b"\x01\x00,\x02\n\x03\n", "a.csv is no text; expected a table in UTF-8")],
+     ("unique_id;ds;y\nü;1;1,5\nü;2;2,5\n".encode(), "a.csv has one column: .*by semicolons; expected commas"),
+     ("unique_id\tds\ty\nü\t1\t1,5\nü\t2\t2,5\n".encode(), "a.csv has one column: .*by tabs; expected commas"),
+     (b"\x01\x00,\x02\n\x03\n", "a.csv is no text in UTF-8; convert"),
+     ("unique_id,ds,y\na,1,1\n".encode("utf-16-be"), "a.csv is no text in UTF-8; convert")],
 )  # fmt: skip
 def test_other_encodings_are_refused(tmp_path: Path, text: bytes, message: str) -> None:
     with pytest.raises(DataError, match=message):

@@ -156,6 +156,14 @@ def test_lost_weights_are_written_anew(harm: Callable[[Path], None], toy: Any, t
     assert run.weights_path.read_bytes() == weights
 
 
+def test_a_folder_in_the_place_of_the_weights_is_named(toy: Any, tmp_path: Path) -> None:
+    run = straight(toy, tmp_path / "run", {"epochs": 3})
+    run.weights_path.unlink()
+    run.weights_path.mkdir()
+    with pytest.raises(RunError, match="model.safetensors is a folder, where the weights should be; remove it"):
+        fit(toy.ToyJob(seed=9), TrainSettings(epochs=3), run, resume=True)
+
+
 @pytest.mark.parametrize("last_is_best", [True, False])
 def test_lost_weights_that_are_kept_nowhere(last_is_best: bool, toy: Any, tmp_path: Path) -> None:
     settings: dict[str, Any] = {"epochs": 3, "ema": 0.9, "mode": "min" if last_is_best else "max"}

@@ -43,6 +43,8 @@ class CsvFile:
             self.names = tuple(self._first.schema.names)
         except UnicodeDecodeError:
             raise DataError(f"{path}, row 1 is not UTF-8; convert the file to UTF-8") from None
+        if any("\0" in name for name in self.names):
+            raise DataError(f"{path} is no text in UTF-8; convert the file to UTF-8")
 
     def holds_numbers(self, name: str) -> bool:
         """Whether a column has a number in its first rows, or nothing: text beside numbers is an error of its row."""
@@ -102,7 +104,7 @@ class CsvFile:
         if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             return DataError(f"{self.path} is UTF-16; convert the file to UTF-8")
         if b"\0" in start:
-            return DataError(f"{self.path} is no text; expected a table in UTF-8")
+            return DataError(f"{self.path} is no text in UTF-8; convert the file to UTF-8")
         if "Empty CSV" in message:
             return DataError(f"{self.path} is empty; expected a header row and rows below it")
         if ragged := re.search(r"Row #(\d+): Expected (\d+) columns, got (\d+)", message):

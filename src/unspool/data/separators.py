@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
-"""What separates cells in some files, beside commas."""
+SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
+"""What separates cells in some files."""
 
 
 def hint_of_separator(header: str) -> str:
@@ -14,11 +14,11 @@ def hint_of_separator(header: str) -> str:
     if found is None:
         return ""
     return (
-        f"its cells seem to be separated by {found}; separate them by commas, or by tabs in a file that ends in .tsv, "
-        "and write decimal numbers with a point"
+        f"its cells seem to be separated by {found}; expected commas, or tabs in a file that ends in .tsv, and decimal "
+        "numbers with a point"
     )
 
 
 def hint_of_cell(value: str) -> str:
     """How to mend a cell, as it is written with its quotes, that is no number."""
-    return "write decimal numbers with a point" if re.fullmatch(r"'[+-]?\d+,\d+'", value) else "mend the row"
+    return "write decimal numbers with a point" if re.fullmatch(r"'[+-]?[\d.]+,\d+'", value) else "mend the row"

@@ -135,6 +135,8 @@ class Training:
         path, model = self.run.weights_path, self.learner.model
         if not self.state.best or are_whole(path, model):
             return
+        if path.is_dir():
+            raise RunError(f"{path} is a folder, where the weights should be; remove it and call with --resume again")
         best = self.state.best[0].step
         kept = best_path(self.folder, best)
         if are_whole(kept, model):

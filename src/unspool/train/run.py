@@ -135,7 +135,7 @@ class Run:
                 f"{self.weights_path} is missing: it is there once the training has validated; go on with the training "
                 "by --resume, or restore the file from a copy"
             )
-        remedy = "restore it from a copy, or call its training with --resume, which writes it anew from checkpoints/"
+        remedy = "restore it from a copy, or call its training with --resume: checkpoints/ may have it"
         load_weights(model, read_tensors(self.weights_path, remedy), self.weights_path)
 
     def metrics(self) -> list[dict[str, Any]]:
