@@ -8,6 +8,8 @@ import resource
 import subprocess
 import sys
 from pathlib import Path
+from subprocess import PIPE
+from typing import Any
 
 import pytest
 from forked import unspool
@@ -36,26 +38,40 @@ def test_a_full_disk_behind_stdout_is_named(name: str, every_task: Path) -> None
     done = unspool(*placed(name, every_task), stdout=FULL)
     assert done.returncode == 1
     assert done.stderr.decode().endswith(
-        "error: stdout could not be written: the disk is full; make room, or write elsewhere\n"
+        "error: stdout could not be written: the disk is full; make room, or choose another place\n"
     )
 
 
-@pytest.mark.parametrize("buffered", [True, False])
-def test_its_last_words_are_those(buffered: bool, every_task: Path) -> None:
-    """Nor does the interpreter add what it could not write at its end, and another exit status."""
-    command = [sys.executable, "-m", "unspool", *placed("evaluate", every_task)]
+def fresh(*arguments: str, buffered: bool = True, **how: Any) -> subprocess.CompletedProcess[str]:
+    """The command in an interpreter of its own, from its start to its last words."""
+    streams: dict[str, Any] = {"stdout": PIPE, "stderr": PIPE} | how
     env = os.environ | {"PYTHONUNBUFFERED": "" if buffered else "1"}
+    return subprocess.run([sys.executable, "-m", "unspool", *arguments], text=True, env=env, timeout=100, **streams)
+
+
+def test_its_last_words_are_those(every_task: Path) -> None:
+    """Nor does the interpreter add what it could not write at its end, and another exit status."""
     with FULL.open("w") as full:
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, env=env, timeout=100)
+        done = fresh(*placed("evaluate", every_task), stdout=full)
     assert done.returncode == 1 and done.stderr.splitlines()[-1].startswith("error: stdout could not be written")
     assert "Error" not in done.stderr and "ignored" not in done.stderr
 
 
+def test_output_without_a_buffer_is_whole_or_an_error(tmp_path: Path) -> None:
+    def bounded() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+
+    with (tmp_path / "help").open("w") as file:
+        done = fresh("train", "forecast", "--help", buffered=False, stdout=file, preexec_fn=bounded)
+    assert done.returncode == 1 and "stdout could not be written: the file is larger than allowed" in done.stderr
+    assert (tmp_path / "help").stat().st_size <= 1000
+
+
 def test_a_full_disk_behind_stderr_costs_no_result(every_task: Path) -> None:
-    command = [sys.executable, "-m", "unspool", *placed("evaluate", every_task)]
+    words = fresh("complete", str(every_task / "language"), "one", "--top", "2")
     with FULL.open("w") as full:
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=full, text=True, timeout=100)
-    assert done.returncode == 0 and done.stdout.startswith("{") and done.stdout.endswith("}\n")
+        done = fresh("complete", str(every_task / "language"), "one", "--top", "2", stderr=full)
+    assert words.stderr and done.returncode == words.returncode == 0 and done.stdout == words.stdout != ""
 
 
 def test_what_a_full_disk_takes_in_part_is_an_error(tmp_path: Path) -> None:

@@ -7,15 +7,16 @@ import signal
 import sys
 import warnings
 from itertools import pairwise
+from pathlib import Path
 
 from unspool.cli import bench, classify, encode, evaluate, forecast, language, tag, translate  # noqa: F401  each hangs its commands on the apps
 from unspool.cli.apps import app, say
-from unspool.cli.streams import NO_ROOM, flushed, listened_to, made_safe, send_nowhere
+from unspool.cli.streams import flushed, listened_to, made_safe, send_nowhere
 from unspool.errors import ConfigError, UnspoolError
 from unspool.train import Interrupted
+from unspool.train.files import REASONS, NotWritten
 from unspool.train.placement import is_main
 
-FULL = "stdout could not be written: the disk is full; make room, or write elsewhere"
 PLACES = ("--train", "--valid", "--test", "--out", "--ensemble")
 """Options that read or write folders."""
 
@@ -52,11 +53,6 @@ class Warned:
             say(f"warning: {text}")
 
 
-def _is_of_stdout(error: Exception) -> bool:
-    """Whether it is a full disk behind stdout, which has no name to be told."""
-    return isinstance(error, OSError) and error.filename is None and error.errno in NO_ROOM
-
-
 def main() -> None:
     """Run a command; exit status 0 done, 1 failed, 2 wrong use, 130 interrupted."""
     made_safe()
@@ -76,7 +72,8 @@ def main() -> None:
             say(str(stop))
         sys.exit(130)
     except (UnspoolError, OSError) as error:
-        if of_stdout := _is_of_stdout(error):
+        if isinstance(error, OSError) and error.filename is None and error.errno in REASONS:  # stdout has no filename
             send_nowhere(sys.stdout)
-        say(f"error: {FULL if of_stdout else error}")
+            error = NotWritten(Path("stdout"), error)
+        say(f"error: {error}")
         sys.exit(1)

@@ -11,8 +11,7 @@ import sys
 from collections.abc import Collection, Iterator
 from typing import Any, TextIO
 
-NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-"""Errors of a disk, or of what is left of it to a user, that takes no more."""
+from unspool.train.files import REASONS
 
 
 class Stream:
@@ -55,7 +54,7 @@ def made_safe() -> None:
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
     sys.stdout = written_whole(sys.stdout)
-    setattr(sys, "stderr", Stream(sys.stderr, NO_ROOM))  # noqa: B010  it is no TextIO to pyright
+    setattr(sys, "stderr", Stream(sys.stderr, REASONS))  # noqa: B010  it is no TextIO to pyright
 
 
 def written_whole(stream: TextIO) -> TextIO:

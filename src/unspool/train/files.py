@@ -16,18 +16,19 @@ from unspool.errors import RunError, UnspoolError
 TEMPORARY = ".tmp-"
 """Prefix of the names of unfinished files and folders; whoever holds the run's lock may delete them."""
 
-_REASONS = {
+REASONS = {
     errno.ENOSPC: ("the disk is full", "make room"),
     errno.EDQUOT: ("the disk quota is used up", "make room"),
     errno.EFBIG: ("the file is larger than allowed", "raise the limit"),
 }
+"""Why a disk takes no more, and what helps, by the number of the error."""
 
 
 class NotWritten(RunError):
     """A file or folder could not be written: `what` says which and why, `remedy` what lets it be written there."""
 
     def __init__(self, path: Path, error: OSError) -> None:
-        reason, self.remedy = _REASONS.get(error.errno or 0, (error.strerror or str(error), "put that right"))
+        reason, self.remedy = REASONS.get(error.errno or 0, (error.strerror or str(error), "put that right"))
         self.what = f"{path} could not be written: {reason}"
         super().__init__(f"{self.what}; {self.remedy}, or choose another place")
 
