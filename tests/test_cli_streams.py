@@ -57,14 +57,16 @@ def test_its_last_words_are_those(every_task: Path) -> None:
     assert "Error" not in done.stderr and "ignored" not in done.stderr
 
 
-def test_output_without_a_buffer_is_whole_or_an_error(tmp_path: Path) -> None:
-    def bounded() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+def test_output_without_a_buffer_is_whole_or_an_error(every_task: Path, tmp_path: Path) -> None:
+    """Of what is written at once, the file takes a part."""
 
-    with (tmp_path / "help").open("w") as file:
-        done = fresh("train", "forecast", "--help", buffered=False, stdout=file, preexec_fn=bounded)
+    def bounded() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (50, 50))
+
+    with (tmp_path / "found").open("w") as file:
+        done = fresh(*placed("evaluate", every_task), buffered=False, stdout=file, preexec_fn=bounded)
     assert done.returncode == 1 and "stdout could not be written: the file is larger than allowed" in done.stderr
-    assert (tmp_path / "help").stat().st_size <= 1000
+    assert (tmp_path / "found").stat().st_size == 50
 
 
 def test_a_full_disk_behind_stderr_costs_no_result(every_task: Path) -> None:
